@@ -1,0 +1,281 @@
+"""The seams of the house, as protocols. Parts know these, not each other; `app.py` joins them.
+
+    receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──▶ store ──HoldReader──▶ lifecycle ──▶ Answers ──▶ cli, web
+                                                              └────────TraceReader──────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from tracecollect.model import (
+    CallEdge,
+    Finding,
+    FindingChange,
+    Instant,
+    LeakQuery,
+    LeakReport,
+    Lifecycle,
+    LogRecord,
+    Owner,
+    PoolReport,
+    PoolSample,
+    SearchQuery,
+    ServiceReport,
+    Signal,
+    Span,
+    Trace,
+    TraceSummary,
+    Window,
+)
+
+if TYPE_CHECKING:  # the ports stay light: a service with the probe imports no Arrow
+    import pyarrow as pa
+
+
+class Telemetry(StrEnum):
+    """The three kinds of OTLP export requests."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+# --- the way in -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was taken of one export request, once it is on disk.
+
+    `rejected` counts the single bad items that were left out, `reason` says why (for `partial_success`).
+    """
+
+    accepted: int
+    rejected: int = 0
+    reason: str = ""
+
+
+class Sink(Protocol):
+    """Where a receiver hands requests over. Returning is the promise: the journal has it on disk."""
+
+    def accept(self, telemetry: Telemetry, body: bytes, *, transport: str) -> Receipt:
+        """Take one uncompressed OTLP export request (protobuf bytes).
+
+        Raises `Rejected` (malformed; the message names the reason), `TooLarge`, or `Busy` (try again later).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Columns for one insert. `token` names the batch: writing the same token again changes nothing.
+
+    `tables` maps a table name (`otel_traces`, `otel_logs`, `otel_metrics_sum` …) to columns that are named
+    and typed like that table's DDL in `storage/schema/`.
+    """
+
+    token: str
+    tables: Mapping[str, pa.Table]
+
+
+class SpanWriter(Protocol):
+    """The writing half of a store."""
+
+    def write(self, batch: Batch) -> None:
+        """Store a batch durably; all of it is there afterwards, exactly once for a reader.
+
+        Raises `StoreFull`, `StoreTimeout` or `StoreError`; the same batch may then be written again.
+        """
+
+
+# --- the way out: a store's reading half --------------------------------------------------------------
+
+
+class TraceReader(Protocol):
+    """Questions about traces. Absent is empty, never an exception."""
+
+    def spans(self, trace_id: str) -> Sequence[Span]:
+        """All stored copies of a trace's spans, in order of start (redelivered ones included)."""
+
+    def logs(self, trace_id: str) -> Sequence[LogRecord]:
+        """The trace's log records in order of time."""
+
+    def trace_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        """Up to `limit` trace ids that begin with the prefix (lower-case hex), newest first."""
+
+    def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
+        """Traces with a span that meets every condition, newest first."""
+
+    def services(self, window: Window) -> Sequence[ServiceReport]:
+        """Every instance heard of in the window, with the scopes it sent."""
+
+    def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
+        """The operations of a window and who called them, joined in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """A key that was opened and not closed: the remainder that reaches the judge."""
+
+    instance: str
+    dialect: str
+    pair: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTotals:
+    """How often a pair was seen to open and close in one instance: its capability and its baseline."""
+
+    service: str
+    instance: str
+    dialect: str
+    pair: str
+    keys: int
+    closed: int
+    stray_closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLoss:
+    """How many local parents were referred to and how many of them never came, in one instance."""
+
+    instance: str
+    referred: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSeen:
+    """What one instance sent through one scope: liveness, and what coverage can be expected."""
+
+    service: str
+    instance: str
+    scope: str
+    spans: int
+    first_at: Instant
+    last_at: Instant
+    arrived_at: Instant
+    systems: tuple[str, ...] = ()
+
+
+class HoldReader(Protocol):
+    """Questions about connections. `until` bounds by event time, so a recording can be judged at its own end."""
+
+    def open_keys(self, window: Window, *, grace: int) -> Sequence[OpenKey]:
+        """Keys whose newest opener is unanswered and older than grace, by each pair's `open_if`."""
+
+    def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
+        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time."""
+
+    def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
+        """Every signal of one trace, in order of time."""
+
+    def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
+        """The newest `limit` signals of one pool, in order of time."""
+
+    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Signal]:
+        """The `acquired` signals of acquire-only dialects, in order of time."""
+
+    def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
+        """Local root spans (entry spans) of these traces, in order of start."""
+
+    def totals(self, window: Window) -> Sequence[KeyTotals]:
+        """Opened and closed keys per instance, dialect and pair."""
+
+    def loss(self, instances: Iterable[str], window: Window) -> Sequence[SpanLoss]:
+        """Measured span loss; hold spans of family A are left out, they are the question."""
+
+    def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
+        """Pool metrics under canonical names, in order of time."""
+
+    def instances(self, window: Window) -> Sequence[InstanceSeen]:
+        """Every (instance, scope) heard of up to the window's end."""
+
+
+class FindingBook(Protocol):
+    """The memory of what was said: a finding is never silently dropped."""
+
+    def findings(self) -> Sequence[Finding]:
+        """The latest state of every finding."""
+
+    def record(self, findings: Iterable[Finding], at: Instant, reasons: Mapping[str, str]) -> None:
+        """Keep the findings that changed, with the reason for the change by finding id."""
+
+    def history(self, finding_id: str) -> Sequence[FindingChange]:
+        """What was said of a finding, oldest first."""
+
+
+class Store(SpanWriter, TraceReader, HoldReader, FindingBook, Protocol):
+    """A whole store. `storage/clickhouse.py` is the real one, `storage/memory.py` the obviously right one."""
+
+    def stats(self) -> Mapping[str, int]:
+        """Rows and bytes by table: `otel_traces.rows`, `otel_traces.bytes` …"""
+
+    def close(self) -> None:
+        """Flush and let go of the data directory. Idempotent."""
+
+
+# --- what a person may ask --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `doctor`: what was looked at, whether it is well, and what to do."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a tracecollect for `doctor` and for the page."""
+
+    version: str
+    checks: tuple[Check, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Answers(Protocol):
+    """Everything the command line and the page can ask, answered here or by a running server.
+
+    Ids may be shortened while unambiguous. Raises `NotFound`, `Ambiguous`, `StoreError`, `ServerGone`.
+    """
+
+    def leaks(self, query: LeakQuery) -> LeakReport:
+        """Judge every pool as of a moment."""
+
+    def finding(self, finding_id: str, query: LeakQuery) -> tuple[Finding, tuple[FindingChange, ...]]:
+        """One finding and its history."""
+
+    def trace(self, trace_id: str) -> Trace:
+        """One whole trace with its logs and its holds."""
+
+    def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
+        """The holds of a trace id or a finding id (`f_…`)."""
+
+    def pool(self, name: str, query: LeakQuery) -> Lifecycle:
+        """The holds and metrics of one pool."""
+
+    def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
+        """Every pool that was seen."""
+
+    def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
+        """Traces that meet every condition."""
+
+    def services(self, window: Window) -> Sequence[ServiceReport]:
+        """Every instance heard of."""
+
+    def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
+        """The call graph of a window."""
+
+    def status(self) -> Status:
+        """What `doctor` reports from where the data is."""
+
+    def close(self) -> None:
+        """Let go of the store or the connection."""
