@@ -70,6 +70,56 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One acknowledged export request that is not stored yet. `items` counts its good spans, records or points."""
+
+    id: int
+    telemetry: Telemetry
+    arrived: Instant
+    items: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is acknowledged and not stored yet. `oldest` is None when that is nothing."""
+
+    entries: int = 0
+    items: int = 0
+    bytes: int = 0
+    oldest: Instant | None = None
+
+
+class Recorder(Protocol):
+    """The receivers' end of the journal."""
+
+    def append(self, telemetry: Telemetry, body: bytes, items: int) -> None:
+        """Put one request on disk; it is there when this returns. Raises `Busy`. Safe from any thread."""
+
+    def close(self) -> None:
+        """Write what waits and let go of the file. Idempotent."""
+
+
+class Backlog(Protocol):
+    """The pipeline's end of the journal: batches with boundaries that survive a crash."""
+
+    def depth(self) -> Depth:
+        """How much waits. Safe from any thread."""
+
+    def next_batch(self, *, max_items: int, max_bytes: int) -> Sequence[Entry]:
+        """The oldest entries up to the limits, at least one; the same again until `forget`. Empty: nothing waits."""
+
+    def token(self) -> str:
+        """The name of that batch: the same after a restart, never given to another."""
+
+    def forget(self) -> None:
+        """The store has that batch: drop it."""
+
+    def set_aside(self, entry: Entry, reason: str) -> None:
+        """Take one entry out of that batch and keep it for a person to look at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Columns for one insert. `token` names the batch: writing the same token again changes nothing.
 

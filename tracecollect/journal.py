@@ -1,0 +1,265 @@
+"""What was accepted and is not stored yet: a SQLite file that the receivers fill and the pipeline empties.
+
+One writer thread per process takes everything that waits, writes it in one transaction and answers everybody
+(group commit): an fsync costs the same for one request and for sixty. Numbers of entries only grow, also across
+restarts and empty journals, so a batch's token never comes twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tracecollect.errors import Busy, StoreError, StoreFull
+from tracecollect.model import Instant
+from tracecollect.ports import Depth, Entry, Telemetry
+
+MIB = 1 << 20
+_TELEMETRY = tuple(Telemetry)
+# A request of 512 spans is some 190 KB: pages of 16 KiB keep its overflow chain short (written once, read once
+# and walked once more by the delete), and a lone request of 1 KB still costs only one page.
+_PAGE_SIZE = 16384
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, telemetry INTEGER, arrived INTEGER, items INTEGER, body BLOB);
+CREATE TABLE IF NOT EXISTS ledger (one INTEGER PRIMARY KEY CHECK (one = 1), entries INTEGER, items INTEGER, bytes INTEGER);
+CREATE TABLE IF NOT EXISTS batch (one INTEGER PRIMARY KEY CHECK (one = 1), first INTEGER, last INTEGER);
+CREATE TABLE IF NOT EXISTS set_aside (
+    id INTEGER PRIMARY KEY, telemetry INTEGER, arrived INTEGER, at INTEGER, reason TEXT, body BLOB);
+CREATE TABLE IF NOT EXISTS identity (one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT);
+INSERT OR IGNORE INTO ledger VALUES (1, 0, 0, 0);
+"""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    telemetry: Telemetry
+    body: bytes
+    items: int
+    done: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """A connection to the journal, made if it is not there; every commit is on disk when it returns."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        connection.execute(f"PRAGMA page_size={_PAGE_SIZE}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(_SCHEMA)
+        connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex[:12],))
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StoreError(
+            f"cannot open the journal {path}: {error}", hint="is the data directory writable and the disk not full?"
+        ) from error
+    return connection
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A failed commit may already have rolled back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+class JournalWriter:
+    """The receivers' end: `append` returns when the request is on disk."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        max_bytes: int = 2048 * MIB,
+        max_age_seconds: float = 24 * 3600,
+        max_waiting_bytes: int = 256 * MIB,
+    ) -> None:
+        self._connection = connect(path)
+        self._max_bytes = max_bytes
+        self._max_age = int(max_age_seconds * 1e9)
+        self._max_waiting = max_waiting_bytes
+        self._wake = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, telemetry: Telemetry, body: bytes, items: int) -> None:
+        """Put one request on disk. Raises `Busy` when the journal or the disk is full."""
+        one = _Waiting(telemetry, body, items)
+        with self._wake:
+            if self._closing:
+                raise Busy("the collector is stopping")
+            if self._waiting and self._waiting_bytes + len(body) > self._max_waiting:
+                raise Busy(f"{self._waiting_bytes} bytes already wait for the journal")
+            self._waiting.append(one)
+            self._waiting_bytes += len(body)
+            self._wake.notify()
+        one.done.wait()
+        if one.error is not None:
+            raise one.error
+
+    def close(self) -> None:
+        """Write what waits and let go of the file. Idempotent."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._closing:
+                    self._wake.wait()
+                group, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            if not group:
+                return
+            error = self._commit(group)
+            for one in group:
+                one.error = error
+                one.done.set()
+
+    def _commit(self, group: Sequence[_Waiting]) -> Exception | None:
+        now = time.time_ns()
+        try:
+            with _transaction(self._connection):
+                refusal = self._refusal(now)
+                if refusal is not None:
+                    return refusal
+                self._connection.executemany(
+                    "INSERT INTO requests (telemetry, arrived, items, body) VALUES (?, ?, ?, ?)",
+                    [(_TELEMETRY.index(one.telemetry), now, one.items, one.body) for one in group],
+                )
+                self._connection.execute(
+                    "UPDATE ledger SET entries = entries + ?, items = items + ?, bytes = bytes + ?",
+                    (len(group), sum(one.items for one in group), sum(len(one.body) for one in group)),
+                )
+        except sqlite3.Error as error:
+            return Busy(f"the journal cannot be written: {error}", retry_after=5)
+        return None
+
+    def _refusal(self, now: int) -> Busy | None:
+        depth = _depth(self._connection)
+        if depth.bytes >= self._max_bytes:
+            return Busy(f"the journal is full: {depth.bytes} bytes wait to be stored", retry_after=5)
+        if depth.oldest is not None and now - depth.oldest > self._max_age:
+            return Busy("the journal is too old: the store has not taken anything for a long time", retry_after=30)
+        return None
+
+
+def _depth(connection: sqlite3.Connection) -> Depth:
+    entries, items, size = connection.execute("SELECT entries, items, bytes FROM ledger").fetchone()
+    oldest = connection.execute("SELECT arrived FROM requests ORDER BY id LIMIT 1").fetchone()
+    return Depth(entries, items, size, Instant(oldest[0]) if oldest else None)
+
+
+class JournalReader:
+    """The pipeline's end: batches with stable boundaries, forgotten when the store has them."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._connection = connect(path)
+        self._lock = threading.Lock()
+        self.epoch: str = self._connection.execute("SELECT epoch FROM identity").fetchone()[0]
+
+    def depth(self) -> Depth:
+        """How much waits. May be called from any thread."""
+        with self._lock:
+            return _depth(self._connection)
+
+    def next_batch(self, *, max_items: int, max_bytes: int) -> Sequence[Entry]:
+        """The oldest entries, at least one, up to the limits; nothing when the journal is empty.
+
+        Their boundary is on disk before this returns: after a crash the same batch comes again, whatever the
+        limits and whatever arrived since, so the store recognises its token.
+        """
+        with self._lock, _errors():
+            begun = self._connection.execute("SELECT first, last FROM batch").fetchone()
+            if begun is None:
+                begun = self._boundary(max_items, max_bytes)
+            if begun is None:
+                return ()
+            rows = self._connection.execute(
+                "SELECT id, telemetry, arrived, items, body FROM requests WHERE id BETWEEN ? AND ? ORDER BY id", begun
+            )
+            return [Entry(number, _TELEMETRY[kind], Instant(at), items, body) for number, kind, at, items, body in rows]
+
+    def _boundary(self, max_items: int, max_bytes: int) -> tuple[int, int] | None:
+        first = last = None
+        items = size = 0
+        rows = self._connection.execute("SELECT id, items, length(body) FROM requests ORDER BY id")
+        for number, count, length in rows:
+            if last is not None and (items + count > max_items or size + length > max_bytes):
+                break
+            first, last = (number if first is None else first), number
+            items, size = items + count, size + length
+        rows.close()
+        if first is None or last is None:
+            return None
+        with _transaction(self._connection):
+            self._connection.execute("INSERT INTO batch VALUES (1, ?, ?)", (first, last))
+        return first, last
+
+    def token(self) -> str:
+        """The name of the batch begun: the same after a restart, never used by another batch."""
+        with self._lock, _errors():
+            first, last = self._connection.execute("SELECT first, last FROM batch").fetchone()
+        return f"{self.epoch}:{first}-{last}"
+
+    def forget(self) -> None:
+        """The store has the batch begun: drop its entries."""
+        with self._lock, _errors(), _transaction(self._connection):
+            first, last = self._connection.execute("SELECT first, last FROM batch").fetchone()
+            self._drop("id BETWEEN ? AND ?", (first, last))
+            self._connection.execute("DELETE FROM batch")
+
+    def set_aside(self, entry: Entry, reason: str) -> None:
+        """Keep an entry that nobody can read out of the way, for a person to look at."""
+        with self._lock, _errors(), _transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?, ?)",
+                (entry.id, _TELEMETRY.index(entry.telemetry), entry.arrived, time.time_ns(), reason, entry.body),
+            )
+            self._drop("id BETWEEN ? AND ?", (entry.id, entry.id))
+
+    def _drop(self, where: str, bounds: tuple[int, int]) -> None:
+        self._connection.execute(
+            "UPDATE ledger SET (entries, items, bytes) = (SELECT ledger.entries - count(*), "
+            "ledger.items - coalesce(sum(r.items), 0), ledger.bytes - coalesce(sum(length(r.body)), 0) "
+            f"FROM requests r WHERE {where})",  # noqa: S608 - our own text, values are bound
+            bounds,
+        )
+        self._connection.execute(f"DELETE FROM requests WHERE {where}", bounds)  # noqa: S608
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        with self._lock:
+            self._connection.close()
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            raise StoreFull("no room on the disk of the journal", hint="free some space; nothing is lost") from error
+        raise StoreError(f"the journal cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"the journal is damaged: {error}") from error

@@ -1,0 +1,1 @@
+"""One transport each: receive, hand over to the sink, then acknowledge. They know no store."""
