@@ -1,0 +1,186 @@
+"""How nouns are spelled: JSON documents, instants as RFC 3339, durations and sizes as people write them.
+
+Reading is strict: an unknown key, a missing one or a value of another kind is a `ValueError` that names it.
+"""
+
+# ruff: noqa: ANN401, TRY004 -- any noun goes in and any comes out; one kind of error says that a text is bad
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tracecollect.model import SECOND, Instant, LeakReport
+
+if TYPE_CHECKING:  # 55 ms that a command without JSON does not spend
+    from cattrs import Converter
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": 1_000_000,
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+    "d": 86400 * SECOND,
+    "w": 7 * 86400 * SECOND,
+}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_PLAIN = (int, str, bool)
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+# --- single values ----------------------------------------------------------------------------------
+
+
+def spell_instant(at: Instant) -> str:
+    """RFC 3339 in UTC, with nine digits of fraction unless the fraction is zero. Exact."""
+    seconds, nanos = divmod(at, SECOND)
+    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    return f"{text}.{nanos:09}Z" if nanos else f"{text}Z"
+
+
+def read_instant(text: str) -> Instant:
+    """The instant of an RFC 3339 text with a zone. Raises `ValueError`."""
+    match = _INSTANT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a time like 2026-11-23T03:44:00Z")
+    day, clock, fraction, zone = match.groups()
+    moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+    whole = (moment - _EPOCH) // timedelta(seconds=1)
+    return Instant(whole * SECOND + int((fraction or "").ljust(9, "0")))
+
+
+def read_duration(text: str) -> int:
+    """Nanoseconds of `200ms`, `120s`, `1h30m`, `7d`; a bare `0` is allowed. Raises `ValueError`."""
+    text = text.strip()
+    if text == "0":
+        return 0
+    parts = list(_DURATION_PART.finditer(text))
+    if not parts or "".join(part[0] for part in parts) != text:
+        raise ValueError(f"{text!r} is not a duration like 200ms, 30s, 1h30m or 7d")
+    return sum(round(float(part[1]) * _UNITS[part[2]]) for part in parts)
+
+
+def spell_duration(nanos: int) -> str:
+    """The shortest exact text that `read_duration` reads back: `2m`, `90s`, `1500ms`."""
+    for unit in ("d", "h", "m", "s", "ms", "us"):
+        if nanos and nanos % _UNITS[unit] == 0:
+            return f"{nanos // _UNITS[unit]}{unit}"
+    return f"{nanos}ns" if nanos else "0"
+
+
+def read_size(text: str) -> int:
+    """Bytes of `64MiB`, `2GB`, `1000`. Raises `ValueError`."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[2].upper() not in _SIZES:
+        raise ValueError(f"{text!r} is not a size like 64MiB or 2GB")
+    return round(float(match[1]) * _SIZES[match[2].upper()])
+
+
+def spell_size(size: int) -> str:
+    """The shortest exact text that `read_size` reads back."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        if size and size % _SIZES[unit.upper()] == 0:
+            return f"{size // _SIZES[unit.upper()]}{unit}"
+    return str(size)
+
+
+# --- documents --------------------------------------------------------------------------------------
+
+
+def to_plain(noun: Any, kind: Any = None) -> Any:
+    """Dicts, lists, strings and numbers that say the same; `kind` for what is not a dataclass itself."""
+    plain = _converter().unstructure(noun, kind)
+    if isinstance(noun, LeakReport):  # version first: a reader decides by it
+        plain = {"version": plain.pop("version"), **plain}
+    return plain
+
+
+def from_plain(plain: Any, kind: type[T]) -> T:
+    """The noun again. Raises `ValueError` that says what does not fit."""
+    from cattrs.errors import ForbiddenExtraKeysError
+
+    try:
+        return _converter().structure(plain, kind)
+    except (KeyError, TypeError, ValueError, AttributeError, ForbiddenExtraKeysError) as error:
+        raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {_reason(error)}") from error
+
+
+def dumps(noun: Any, kind: Any = None, *, indent: int | None = None) -> str:
+    """JSON text; never NaN or other words that JSON does not have."""
+    return json.dumps(to_plain(noun, kind), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def loads(text: str | bytes, kind: type[T]) -> T:
+    """A noun out of JSON text. Raises `ValueError`."""
+    return from_plain(json.loads(text), kind)
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _spell_float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _read_float(value: Any, _: Any) -> float:
+    if isinstance(value, str) and value in _NOT_FINITE:
+        return _NOT_FINITE[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _exactly(kind: type) -> Callable[[Any, Any], Any]:
+    def read(value: Any, _: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError(f"{value!r} is not {'a text' if kind is str else kind.__name__}")
+        return value
+
+    return read
+
+
+def _read_instant(value: Any, _: Any) -> Instant:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a time")
+    return read_instant(value)
+
+
+def _read_texts(value: Any, _: Any) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError(f"{value!r} is not a map of texts")
+    return dict(value)
+
+
+@cache
+def _converter() -> Converter:
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False)
+    converter.register_unstructure_hook(Instant, spell_instant)
+    converter.register_structure_hook(Instant, _read_instant)
+    converter.register_unstructure_hook(float, _spell_float)
+    # By predicate, not by class: hooks by class would also take the enums, which are texts.
+    for kind, read in ((float, _read_float), (Mapping[str, str], _read_texts), *((k, _exactly(k)) for k in _PLAIN)):
+        converter.register_structure_hook_func(_is(kind), read)
+    return converter
+
+
+def _is(kind: Any) -> Callable[[Any], bool]:
+    return lambda other: other == kind
