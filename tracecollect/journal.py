@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 import threading
 import time
 import uuid
@@ -20,15 +21,24 @@ from tracecollect.errors import Busy, StoreError, StoreFull
 from tracecollect.model import Instant
 from tracecollect.ports import Depth, Entry, Telemetry
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 MIB = 1 << 20
 _TELEMETRY = tuple(Telemetry)
-# A request of 512 spans is some 190 KB: pages of 16 KiB keep its overflow chain short (written once, read once
-# and walked once more by the delete), and a lone request of 1 KB still costs only one page.
-_PAGE_SIZE = 16384
+# Packed, a request of 512 spans is some 30 KB and a lone one 1 KB: small pages waste the least on both.
+_PAGE_SIZE = 4096
+# zstd level 1 costs 0.4 µs a span, makes bodies 6 times smaller and so saves 1 µs of writing, reading and
+# deleting; below this size there is nothing to gain.
+_PACK_FROM = 2048
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, telemetry INTEGER, arrived INTEGER, items INTEGER, body BLOB);
-CREATE TABLE IF NOT EXISTS ledger (one INTEGER PRIMARY KEY CHECK (one = 1), entries INTEGER, items INTEGER, bytes INTEGER);
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    telemetry INTEGER, arrived INTEGER, items INTEGER, packed INTEGER, body BLOB);
+CREATE TABLE IF NOT EXISTS ledger (
+    one INTEGER PRIMARY KEY CHECK (one = 1), entries INTEGER, items INTEGER, bytes INTEGER);
 CREATE TABLE IF NOT EXISTS batch (one INTEGER PRIMARY KEY CHECK (one = 1), first INTEGER, last INTEGER);
 CREATE TABLE IF NOT EXISTS set_aside (
     id INTEGER PRIMARY KEY, telemetry INTEGER, arrived INTEGER, at INTEGER, reason TEXT, body BLOB);
@@ -42,6 +52,7 @@ class _Waiting:
     telemetry: Telemetry
     body: bytes
     items: int
+    packed: bool
     done: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
@@ -101,14 +112,15 @@ class JournalWriter:
 
     def append(self, telemetry: Telemetry, body: bytes, items: int) -> None:
         """Put one request on disk. Raises `Busy` when the journal or the disk is full."""
-        one = _Waiting(telemetry, body, items)
+        packed = len(body) >= _PACK_FROM
+        one = _Waiting(telemetry, zstd.compress(body, 1) if packed else body, items, packed)
         with self._wake:
             if self._closing:
                 raise Busy("the collector is stopping")
-            if self._waiting and self._waiting_bytes + len(body) > self._max_waiting:
+            if self._waiting and self._waiting_bytes + len(one.body) > self._max_waiting:
                 raise Busy(f"{self._waiting_bytes} bytes already wait for the journal")
             self._waiting.append(one)
-            self._waiting_bytes += len(body)
+            self._waiting_bytes += len(one.body)
             self._wake.notify()
         one.done.wait()
         if one.error is not None:
@@ -143,8 +155,8 @@ class JournalWriter:
                 if refusal is not None:
                     return refusal
                 self._connection.executemany(
-                    "INSERT INTO requests (telemetry, arrived, items, body) VALUES (?, ?, ?, ?)",
-                    [(_TELEMETRY.index(one.telemetry), now, one.items, one.body) for one in group],
+                    "INSERT INTO requests (telemetry, arrived, items, packed, body) VALUES (?, ?, ?, ?, ?)",
+                    [(_TELEMETRY.index(one.telemetry), now, one.items, one.packed, one.body) for one in group],
                 )
                 self._connection.execute(
                     "UPDATE ledger SET entries = entries + ?, items = items + ?, bytes = bytes + ?",
@@ -167,6 +179,10 @@ def _depth(connection: sqlite3.Connection) -> Depth:
     entries, items, size = connection.execute("SELECT entries, items, bytes FROM ledger").fetchone()
     oldest = connection.execute("SELECT arrived FROM requests ORDER BY id LIMIT 1").fetchone()
     return Depth(entries, items, size, Instant(oldest[0]) if oldest else None)
+
+
+def _entry(number: int, kind: int, arrived: int, items: int, packed: int, body: bytes) -> Entry:
+    return Entry(number, _TELEMETRY[kind], Instant(arrived), items, zstd.decompress(body) if packed else body)
 
 
 class JournalReader:
@@ -195,9 +211,10 @@ class JournalReader:
             if begun is None:
                 return ()
             rows = self._connection.execute(
-                "SELECT id, telemetry, arrived, items, body FROM requests WHERE id BETWEEN ? AND ? ORDER BY id", begun
+                "SELECT id, telemetry, arrived, items, packed, body FROM requests WHERE id BETWEEN ? AND ? ORDER BY id",
+                begun,
             )
-            return [Entry(number, _TELEMETRY[kind], Instant(at), items, body) for number, kind, at, items, body in rows]
+            return [_entry(*row) for row in rows]
 
     def _boundary(self, max_items: int, max_bytes: int) -> tuple[int, int] | None:
         first = last = None
@@ -225,7 +242,7 @@ class JournalReader:
         """The store has the batch begun: drop its entries."""
         with self._lock, _errors(), _transaction(self._connection):
             first, last = self._connection.execute("SELECT first, last FROM batch").fetchone()
-            self._drop("id BETWEEN ? AND ?", (first, last))
+            self._drop((first, last))
             self._connection.execute("DELETE FROM batch")
 
     def set_aside(self, entry: Entry, reason: str) -> None:
@@ -235,16 +252,16 @@ class JournalReader:
                 "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, ?, ?)",
                 (entry.id, _TELEMETRY.index(entry.telemetry), entry.arrived, time.time_ns(), reason, entry.body),
             )
-            self._drop("id BETWEEN ? AND ?", (entry.id, entry.id))
+            self._drop((entry.id, entry.id))
 
-    def _drop(self, where: str, bounds: tuple[int, int]) -> None:
+    def _drop(self, bounds: tuple[int, int]) -> None:
         self._connection.execute(
             "UPDATE ledger SET (entries, items, bytes) = (SELECT ledger.entries - count(*), "
             "ledger.items - coalesce(sum(r.items), 0), ledger.bytes - coalesce(sum(length(r.body)), 0) "
-            f"FROM requests r WHERE {where})",  # noqa: S608 - our own text, values are bound
+            "FROM requests r WHERE r.id BETWEEN ? AND ?)",
             bounds,
         )
-        self._connection.execute(f"DELETE FROM requests WHERE {where}", bounds)  # noqa: S608
+        self._connection.execute("DELETE FROM requests WHERE id BETWEEN ? AND ?", bounds)
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""

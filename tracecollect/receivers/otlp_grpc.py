@@ -56,7 +56,7 @@ class OtlpGrpcReceiver:
             ],
         )
         for telemetry, service in SERVICES.items():
-            handler = grpc.unary_unary_rpc_method_handler(self._export(telemetry))
+            handler: Any = grpc.unary_unary_rpc_method_handler(self._export(telemetry))
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from tracecollect.errors import ListenError, StoreError, TracecollectError
-from tracecollect.receivers.intake import MAX_BODY, IntakeCounters
+from tracecollect.receivers.intake import MAX_BODY, Intake, IntakeCounters
 
 _log = logging.getLogger(__name__)
 _REPORT_SECONDS = 1.0
@@ -154,7 +154,6 @@ def _counters(message: Mapping[str, Any]) -> IntakeCounters:
 
 def main(config: Mapping[str, Any], orders: IO[str], reports: IO[str]) -> int:
     """The child: serve until an order or the end of `orders` comes."""
-    from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
 
     module, _, name = config["recorder"].partition(":")
@@ -182,7 +181,7 @@ def main(config: Mapping[str, Any], orders: IO[str], reports: IO[str]) -> int:
     return 0
 
 
-def _report(intake: Any, reports: IO[str], stopped: threading.Event) -> None:
+def _report(intake: Intake, reports: IO[str], stopped: threading.Event) -> None:
     last = None
     while True:
         ended = stopped.wait(_REPORT_SECONDS)

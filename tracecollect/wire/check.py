@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from tracecollect.errors import Rejected
 from tracecollect.ports import Receipt, Telemetry
-from tracecollect.wire.schema import strict_class
+from tracecollect.wire.schema import Message, strict_class
 
 BAD_TRACE_ID = "trace id is not 16 bytes or all zero"
 BAD_SPAN_ID = "span id is not 8 bytes or all zero"
@@ -36,7 +36,7 @@ def check(telemetry: Telemetry, body: bytes) -> tuple[Receipt, Mapping[str, int]
     return count(request)
 
 
-def _spans(request: Any) -> tuple[Receipt, Mapping[str, int]]:
+def _spans(request: Message) -> tuple[Receipt, Mapping[str, int]]:
     total = 0
     reasons: Counter[str] = Counter()
     for resource in request.resource_spans:
@@ -63,7 +63,7 @@ def _all_good(spans: Iterable[Any]) -> bool:
     )
 
 
-def _complaint(span: Any) -> str:
+def _complaint(span: Message) -> str:
     if len(span.trace_id) != 16 or span.trace_id == _NO_TRACE:
         return BAD_TRACE_ID
     if len(span.span_id) != 8 or span.span_id == _NO_SPAN:
@@ -71,12 +71,12 @@ def _complaint(span: Any) -> str:
     return "" if span.name else NO_NAME
 
 
-def _records(request: Any) -> tuple[Receipt, Mapping[str, int]]:
+def _records(request: Message) -> tuple[Receipt, Mapping[str, int]]:
     total = sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
     return Receipt(total), {}
 
 
-def _points(request: Any) -> tuple[Receipt, Mapping[str, int]]:
+def _points(request: Message) -> tuple[Receipt, Mapping[str, int]]:
     total = 0
     for resource in request.resource_metrics:
         for scope in resource.scope_metrics:

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = npt.NDArray[np.int32]
+Nanos: TypeAlias = npt.NDArray[np.uint64]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+# A pyarrow array whose type the schema file decides: its stubs have no word for "some array with fields".
+Column: TypeAlias = Any
 
 TIME = pa.timestamp("ns")
 _MAX_TIME = np.uint64(2**63 - 1)
 _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), dtype=np.uint16)
 
 
-def ints(array: pa.Array) -> npt.NDArray[np.int64]:
+def numbers(array: Column) -> npt.NDArray[Any]:
     """The numbers of a column without nulls."""
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def offsets_of(array: pa.Array) -> Ints:
+def column(values: npt.NDArray[Any]) -> Column:
+    """Numbers as a column."""
+    return pa.array(values)
+
+
+def buffer(values: npt.NDArray[Any]) -> pa.Buffer:
+    """The memory of an array, not copied."""
+    return pa.py_buffer(np.ascontiguousarray(values).data.cast("B"))
+
+
+def list_column(offsets: Ints, values: Column) -> Column:
+    """A column of lists."""
+    return pa.ListArray.from_arrays(column(offsets.astype(np.int32)), values)
+
+
+def offsets_of(array: Column) -> Ints:
     """Where each list, text or byte string begins, and where the last one ends, relative to the array's content."""
     width = np.int64 if pa.types.is_large_binary(array.type) else np.int32
     buffer = array.buffers()[1]
@@ -33,13 +53,13 @@ def offsets_of(array: pa.Array) -> Ints:
     return raw.astype(np.int64)
 
 
-def bytes_of(array: pa.Array) -> Bytes:
+def bytes_of(array: Column) -> Bytes:
     """The content of a binary column as one run of bytes; `offsets_of` says where in it."""
     buffer = array.buffers()[2]
     return np.frombuffer(buffer, np.uint8) if buffer is not None else np.zeros(0, np.uint8)
 
 
-def text(array: pa.Array) -> pa.Array:
+def text(array: Column) -> Column:
     """Bytes as text. What is not UTF-8 gets U+FFFD in its place: a sender's slip costs a character, not a span."""
     try:
         return array.cast(pa.string())
@@ -47,13 +67,13 @@ def text(array: pa.Array) -> pa.Array:
         return pa.array([value.decode("utf-8", "replace") for value in array.to_pylist()], pa.string())
 
 
-def labels(array: pa.Array) -> pa.DictionaryArray:
+def labels(array: Column) -> Column:
     """Text that repeats (names, units, scopes), looked at once per distinct value."""
     encoded = pc.dictionary_encode(array)
     return merged(encoded.indices, text(encoded.dictionary))
 
 
-def merged(codes: pa.Array, words: pa.Array) -> pa.DictionaryArray:
+def merged(codes: Column, words: Column) -> Column:
     """A dictionary column whose words may have become equal by repair: equal words share one code again."""
     unique = pc.dictionary_encode(words)
     if len(unique.dictionary) < len(words):
@@ -61,45 +81,38 @@ def merged(codes: pa.Array, words: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(codes, words)
 
 
-def hex_ids(array: pa.Array, size: int) -> pa.Array:
+def hex_ids(array: Column, size: int) -> Column:
     """Ids of `size` bytes in lower-case hex, '' for absent, all-zero or wrong-length ones."""
-    good, absent = ids_mask(array, size)
+    good = good_ids(array, size)
     content, offsets = bytes_of(array), offsets_of(array)
     if good.all():
         raw = content[offsets[0] : offsets[-1]]
-        ends = np.arange(len(array) + 1, dtype=np.int32) * (2 * size)
     else:
-        starts = offsets[:-1][good]
-        raw = content[(starts[:, None] + np.arange(size)).ravel()]
-        ends = np.zeros(len(array) + 1, np.int32)
-        np.cumsum(good * (2 * size), out=ends[1:])
-    del absent
-    return pa.StringArray.from_buffers(len(array), pa.py_buffer(ends), pa.py_buffer(_HEX[raw]))
+        raw = content[(offsets[:-1][good][:, None] + np.arange(size)).ravel()]
+    ends = np.zeros(len(array) + 1, np.int32)
+    np.cumsum(good * np.int32(2 * size), out=ends[1:])
+    return pa.StringArray.from_buffers(len(array), buffer(ends), buffer(_HEX[raw]))
 
 
-def ids_mask(array: pa.Array, size: int) -> tuple[Mask, Mask]:
-    """Which ids are `size` bytes and not all zero; and which are absent (no bytes)."""
+def good_ids(array: Column, size: int) -> Mask:
+    """Which ids are `size` bytes long and not all zero."""
     offsets = offsets_of(array)
-    lengths = np.diff(offsets)
-    good = lengths == size
-    starts = offsets[:-1][good]
+    good: Mask = np.diff(offsets) == size
     content = bytes_of(array)
-    if len(starts):
-        nonzero = (
-            np.logical_or.reduceat(content[offsets[0] : offsets[-1]] != 0, starts - offsets[0])
-            if good.all()
-            else (content[starts[:, None] + np.arange(size)].any(axis=1))
-        )
-        good[good] = nonzero
-    return good, lengths == 0
+    if good.all() and len(good):
+        nonzero = content[offsets[0] : offsets[-1]].reshape(-1, size).any(axis=1)
+    else:
+        nonzero = content[offsets[:-1][good][:, None] + np.arange(size)].any(axis=1)
+    good[good] = nonzero
+    return good
 
 
-def times(nanos: npt.NDArray[np.uint64]) -> pa.Array:
+def times(nanos: Nanos) -> Column:
     """Unsigned nanoseconds as timestamps; beyond the year 2262 they stay at its end."""
     return pa.array(np.minimum(nanos, _MAX_TIME).astype(np.int64), TIME)
 
 
-def parents(lists: pa.Array) -> Ints:
+def parents(lists: Column) -> Ints:
     """For every child the row of the list it is in."""
     return np.repeat(np.arange(len(lists)), np.diff(offsets_of(lists)))
 
@@ -109,10 +122,10 @@ class Attributes:
     """Attribute lists of many rows as two columns of codes and their words: nothing is copied until it must be."""
 
     offsets: Ints
-    keys: npt.NDArray[np.int32]
-    values: npt.NDArray[np.int32]
-    key_words: pa.Array
-    value_words: pa.Array
+    keys: Codes
+    values: Codes
+    key_words: Column
+    value_words: Column
 
     def take(self, rows: Ints) -> Attributes:
         """The lists of these rows, in this order, as often as asked."""
@@ -137,7 +150,7 @@ class Attributes:
             pa.concat_arrays([self.value_words, pa.array([value])]),
         )
 
-    def lookup(self, key: str) -> pa.Array:
+    def lookup(self, key: str) -> Column:
         """The value of one key for every row, '' where it is not there."""
         code = pc.index(self.key_words, key).as_py()
         found = np.flatnonzero(self.keys == code)
@@ -147,10 +160,10 @@ class Attributes:
         words = pa.concat_arrays([self.value_words, pa.array([""])])
         return words.take(pa.array(codes))
 
-    def maps(self) -> pa.Array:
+    def maps(self) -> Column:
         """As an Arrow map column with dictionary-encoded keys and values."""
         return pa.MapArray.from_arrays(
-            pa.array(self.offsets.astype(np.int32)),
-            pa.DictionaryArray.from_arrays(pa.array(self.keys), self.key_words),
-            pa.DictionaryArray.from_arrays(pa.array(self.values), self.value_words),
+            column(self.offsets.astype(np.int32)),
+            pa.DictionaryArray.from_arrays(column(self.keys), self.key_words),
+            pa.DictionaryArray.from_arrays(column(self.values), self.value_words),
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from tracecollect.errors import Rejected
 from tracecollect.ports import Telemetry
+from tracecollect.wire.columns import Column, Ints
+from tracecollect.wire.logs import log_columns
+from tracecollect.wire.metrics import metric_columns
 from tracecollect.wire.traces import trace_columns
 
 
@@ -31,7 +34,7 @@ def plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema([pa.field(one.name, _plain(one.type)) for one in table.schema]))
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def _plain(kind: Column) -> Column:
     if pa.types.is_dictionary(kind):
         return kind.value_type
     if pa.types.is_map(kind):
@@ -41,6 +44,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-_DECODERS = {
+_DECODERS: Mapping[Telemetry, Callable[[Sequence[bytes], Ints], Mapping[str, pa.Table]]] = {
     Telemetry.TRACES: lambda bodies, came: {"otel_traces": trace_columns(bodies, came)},
+    Telemetry.LOGS: lambda bodies, came: {"otel_logs": log_columns(bodies, came)},
+    Telemetry.METRICS: metric_columns,
 }

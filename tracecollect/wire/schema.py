@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+# A message of a pool of ours, or its class: made at run time, so no checker knows its fields.
+Message: TypeAlias = Any
+# A ptars message handler.
+Handler: TypeAlias = Any
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
@@ -124,7 +129,7 @@ def _strict_pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def strict_class(message: str) -> Any:
+def strict_class(message: str) -> Message:
     """A message class that refuses whatever is malformed anywhere in the message."""
     return message_factory.GetMessageClass(_strict_pool().FindMessageTypeByName(f"{PACKAGE}.{message}"))
 
@@ -135,7 +140,7 @@ def descriptor(message: str) -> Descriptor:
 
 
 @cache
-def decoder(message: str) -> Any:
+def decoder(message: str) -> Handler:
     """The ptars handler that turns many serialized messages into one record batch."""
     from ptars import HandlerPool
 

@@ -36,7 +36,7 @@ class WireStatus:
             packed = AnyMessage()
             packed.Pack(info)
             status.details.append(packed)
-        return status.SerializeToString()
+        return bytes(status.SerializeToString())
 
 
 _NAMES = {0: "OK", 3: "INVALID_ARGUMENT", 8: "RESOURCE_EXHAUSTED", 13: "INTERNAL", 14: "UNAVAILABLE"}

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from tracecollect.wire.columns import (
     Attributes,
+    Column,
     Ints,
     Mask,
+    Nanos,
+    good_ids,
     hex_ids,
-    ids_mask,
-    ints,
     labels,
+    list_column,
+    numbers,
     offsets_of,
     parents,
     text,
@@ -32,8 +34,7 @@ CLOCK = "tracecollect.clock"
 
 def trace_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
     """The spans of many requests. `arrived[i]` is when request i was taken; spans that are not valid are left out."""
-    batch = decoder("TraceRequest").list_to_record_batch(list(bodies))
-    of_request = batch.column(0)
+    of_request: Column = decoder("TraceRequest").list_to_record_batch(list(bodies)).column(0)
     resources = of_request.values
     scopes = resources.field("scope_spans").values
     spans = scopes.field("spans").values
@@ -43,55 +44,73 @@ def trace_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
     keep = valid_spans(spans)
     if not keep.all():
         spans, scope_of, resource_of, came = spans.filter(pa.array(keep)), scope_of[keep], resource_of[keep], came[keep]
-    return pa.table(_columns(spans, scopes.field("scope"), resources.field("resource"), scope_of, resource_of, came))
+    return pa.table(
+        {
+            **_identity(spans),
+            **_scope(scopes.field("scope"), scope_of),
+            **_resource(resources.field("resource"), resource_of),
+            **_course(spans),
+            **_events(spans.field("events")),
+            **_links(spans.field("links")),
+            "Arrived": times(came.astype(np.uint64)),
+        }
+    )
 
 
-def valid_spans(spans: pa.Array) -> Mask:
-    """Which spans have a whole trace id, a whole span id and a name."""
-    traces, _ = ids_mask(spans.field("trace_id"), 16)
-    own, _ = ids_mask(spans.field("span_id"), 8)
-    return traces & own & (np.diff(offsets_of(spans.field("name"))) > 0)
+def valid_spans(spans: Column) -> Mask:
+    """Which spans have a whole trace id, a whole span id and a name: the rule of `wire.check`, in columns."""
+    named = np.diff(offsets_of(spans.field("name"))) > 0
+    return good_ids(spans.field("trace_id"), 16) & good_ids(spans.field("span_id"), 8) & named
 
 
-def _columns(
-    spans: pa.Array, scopes: pa.Array, resources: pa.Array, scope_of: Ints, resource_of: Ints, came: Ints
-) -> dict[str, pa.Array]:
-    start, end = ints(spans.field("start_time_unix_nano")), ints(spans.field("end_time_unix_nano"))
-    own = _marked(attributes(spans.field("attributes")), start, end)
-    of_resource = attributes(resources.field("attributes"))
-    status = spans.field("status")
-    scope_rows, resource_rows = pa.array(scope_of), pa.array(resource_of)
+def _identity(spans: Column) -> dict[str, Column]:
     return {
-        "Timestamp": times(start),
         "TraceId": hex_ids(spans.field("trace_id"), 16),
         "SpanId": hex_ids(spans.field("span_id"), 8),
         "ParentSpanId": hex_ids(spans.field("parent_span_id"), 8),
         "TraceState": text(spans.field("trace_state")),
         "SpanName": labels(spans.field("name")),
-        "SpanKind": named(KINDS, spans.field("kind")),
-        "ServiceName": of_resource.lookup("service.name").take(resource_rows),
-        "ResourceAttributes": of_resource.take(resource_of).maps(),
-        "ScopeName": text(scopes.field("name")).take(scope_rows),
-        "ScopeVersion": text(scopes.field("version")).take(scope_rows),
-        "SpanAttributes": own.maps(),
-        "Duration": pa.array(np.where(end > start, end - start, 0).astype(np.uint64)),
-        "StatusCode": named(CODES, status.field("code")),
-        "StatusMessage": text(status.field("message")),
-        **_events(spans.field("events")),
-        **_links(spans.field("links")),
+        "SpanKind": _named(KINDS, spans.field("kind")),
         "Flags": spans.field("flags"),
-        "Arrived": times(came.astype(np.uint64)),
     }
 
 
-def named(words: pa.Array, numbers: pa.Array) -> pa.DictionaryArray:
+def _scope(scopes: Column, scope_of: Ints) -> dict[str, Column]:
+    rows = pa.array(scope_of)
+    return {
+        "ScopeName": text(scopes.field("name")).take(rows),
+        "ScopeVersion": text(scopes.field("version")).take(rows),
+    }
+
+
+def _resource(resources: Column, resource_of: Ints) -> dict[str, Column]:
+    own = attributes(resources.field("attributes"))
+    return {
+        "ServiceName": own.lookup("service.name").take(pa.array(resource_of)),
+        "ResourceAttributes": own.take(resource_of).maps(),
+    }
+
+
+def _course(spans: Column) -> dict[str, Column]:
+    start, end = numbers(spans.field("start_time_unix_nano")), numbers(spans.field("end_time_unix_nano"))
+    status = spans.field("status")
+    return {
+        "Timestamp": times(start),
+        "Duration": pa.array(np.where(end > start, end - start, np.uint64(0))),
+        "StatusCode": _named(CODES, status.field("code")),
+        "StatusMessage": text(status.field("message")),
+        "SpanAttributes": _marked(attributes(spans.field("attributes")), start, end).maps(),
+    }
+
+
+def _named(words: Column, column: Column) -> Column:
     """An enum column by name; a number without a name counts as the first one."""
-    codes = ints(numbers)
+    codes = numbers(column)
     codes = np.where((codes >= 0) & (codes < len(words)), codes, 0).astype(np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(codes), words)
 
 
-def _marked(own: Attributes, start: npt.NDArray[np.uint64], end: npt.NDArray[np.uint64]) -> Attributes:
+def _marked(own: Attributes, start: Nanos, end: Nanos) -> Attributes:
     """Spans without an end are still running; an end before the start is somebody's clock."""
     running = np.flatnonzero(end == 0)
     if len(running):
@@ -102,20 +121,20 @@ def _marked(own: Attributes, start: npt.NDArray[np.uint64], end: npt.NDArray[np.
     return own
 
 
-def _events(lists: pa.Array) -> dict[str, pa.Array]:
-    offsets, events = pa.array(offsets_of(lists).astype(np.int32)), lists.values
+def _events(lists: Column) -> dict[str, Column]:
+    offsets, events = offsets_of(lists), lists.values
     return {
-        "Events.Timestamp": pa.ListArray.from_arrays(offsets, times(ints(events.field("time_unix_nano")))),
-        "Events.Name": pa.ListArray.from_arrays(offsets, text(events.field("name"))),
-        "Events.Attributes": pa.ListArray.from_arrays(offsets, attributes(events.field("attributes")).maps()),
+        "Events.Timestamp": list_column(offsets, times(numbers(events.field("time_unix_nano")))),
+        "Events.Name": list_column(offsets, text(events.field("name"))),
+        "Events.Attributes": list_column(offsets, attributes(events.field("attributes")).maps()),
     }
 
 
-def _links(lists: pa.Array) -> dict[str, pa.Array]:
-    offsets, links = pa.array(offsets_of(lists).astype(np.int32)), lists.values
+def _links(lists: Column) -> dict[str, Column]:
+    offsets, links = offsets_of(lists), lists.values
     return {
-        "Links.TraceId": pa.ListArray.from_arrays(offsets, hex_ids(links.field("trace_id"), 16)),
-        "Links.SpanId": pa.ListArray.from_arrays(offsets, hex_ids(links.field("span_id"), 8)),
-        "Links.TraceState": pa.ListArray.from_arrays(offsets, text(links.field("trace_state"))),
-        "Links.Attributes": pa.ListArray.from_arrays(offsets, attributes(links.field("attributes")).maps()),
+        "Links.TraceId": list_column(offsets, hex_ids(links.field("trace_id"), 16)),
+        "Links.SpanId": list_column(offsets, hex_ids(links.field("span_id"), 8)),
+        "Links.TraceState": list_column(offsets, text(links.field("trace_state"))),
+        "Links.Attributes": list_column(offsets, attributes(links.field("attributes")).maps()),
     }

@@ -9,21 +9,28 @@ from __future__ import annotations
 import base64
 import json
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 
-from tracecollect.wire.columns import Attributes, Ints, Mask, bytes_of, merged, offsets_of, text
-from tracecollect.wire.schema import strict_class
+from tracecollect.wire.columns import Attributes, Bytes, Column, Ints, Mask, buffer, bytes_of, merged, offsets_of, text
+from tracecollect.wire.schema import Message, strict_class
 
+Json: TypeAlias = Any
 # Tag bytes of AnyValue's fields: number << 3 | wire type.
 _STRING, _BOOL, _INT = 0x0A, 0x10, 0x18
 
 
-def attributes(lists: pa.Array) -> Attributes:
+def values(raw: Column) -> Column:
+    """A column of serialized AnyValues as text, spelled once per distinct one."""
+    encoded = pc.dictionary_encode(raw)
+    return merged(encoded.indices, spelled(encoded.dictionary))
+
+
+def attributes(lists: Column) -> Attributes:
     """The KeyValue lists of a column as codes and words."""
     entries = lists.values
     offsets = offsets_of(lists)
@@ -37,7 +44,7 @@ def attributes(lists: pa.Array) -> Attributes:
     )
 
 
-def spelled(raw: pa.Array) -> pa.Array:
+def spelled(raw: Column) -> Column:
     """Serialized AnyValues as text. Absent and empty values are ''."""
     content, offsets = bytes_of(raw), offsets_of(raw)
     starts, sizes = offsets[:-1], np.diff(offsets)
@@ -57,8 +64,8 @@ def spelled(raw: pa.Array) -> pa.Array:
     return pa.concat_arrays([words, numbers, others]).take(pa.array(place))
 
 
-def _without_headers(content: Any, offsets: Ints, headers: Ints) -> pa.Array:
-    """The values without their first bytes. (`binary_slice` of pyarrow 26 overflows on large columns.)"""
+def _without_headers(content: Bytes, offsets: Ints, headers: Ints) -> Column:
+    """The values without their first bytes; `binary_slice` of pyarrow 26 overflows on large columns."""
     base = int(offsets[0])
     keep = np.ones(int(offsets[-1]) - base, np.bool_)
     ends = np.cumsum(headers)
@@ -66,17 +73,17 @@ def _without_headers(content: Any, offsets: Ints, headers: Ints) -> pa.Array:
     left = np.zeros(len(offsets), np.int32)
     np.cumsum(np.diff(offsets) - headers, out=left[1:])
     data = content[base : int(offsets[-1])][keep]
-    return pa.BinaryArray.from_buffers(pa.binary(), len(headers), [None, pa.py_buffer(left), pa.py_buffer(data)])
+    return pa.BinaryArray.from_buffers(pa.binary(), len(headers), [None, buffer(left), buffer(data)])
 
 
-def _byte(content: np.ndarray[Any, Any], at: Ints, where: Mask) -> np.ndarray[Any, Any]:
+def _byte(content: Bytes, at: Ints, where: Mask) -> Bytes:
     """The byte at each position, 0 where there is none."""
     if not len(content):
         return np.zeros(len(at), np.uint8)
     return np.where(where, content[np.minimum(at, len(content) - 1)], 0)
 
 
-def _strings(content: Any, starts: Ints, sizes: Ints, tag: Any) -> tuple[Mask, Mask]:
+def _strings(content: Bytes, starts: Ints, sizes: Ints, tag: Bytes) -> tuple[Mask, Mask]:
     """Which values are exactly one string: with a one-byte length, and with a two-byte length."""
     first = _byte(content, starts + 1, sizes > 1).astype(np.int64)
     second = _byte(content, starts + 2, sizes > 2).astype(np.int64)
@@ -86,7 +93,7 @@ def _strings(content: Any, starts: Ints, sizes: Ints, tag: Any) -> tuple[Mask, M
     return short, long
 
 
-def _varint_fills(content: Any, starts: Ints, sizes: Ints) -> Mask:
+def _varint_fills(content: Bytes, starts: Ints, sizes: Ints) -> Mask:
     """Whether one varint takes exactly these bytes."""
     fills = (sizes > 0) & (sizes <= 10)
     for position in range(10):
@@ -96,7 +103,7 @@ def _varint_fills(content: Any, starts: Ints, sizes: Ints) -> Mask:
     return fills
 
 
-def _varints(content: Any, starts: Ints, sizes: Ints) -> Ints:
+def _varints(content: Bytes, starts: Ints, sizes: Ints) -> Ints:
     total = np.zeros(len(starts), np.uint64)
     for position in range(int(sizes.max(initial=0))):
         piece = _byte(content, starts + position, position < sizes).astype(np.uint64) & np.uint64(127)
@@ -121,11 +128,11 @@ def spell_bytes(raw: bytes) -> str:
     return spell_double(plain) if isinstance(plain, float) else _scalar(plain)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Message) -> Json:
     """An AnyValue as JSON-ready Python."""
     kind = value.WhichOneof("value")
     match kind:
