@@ -1,0 +1,168 @@
+"""The real store: ClickHouse SQL on an embedded chDB or a server, written in columns, read as nouns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from tracecollect import codec
+from tracecollect.errors import StoreError
+from tracecollect.model import (
+    CallEdge,
+    Finding,
+    FindingChange,
+    Instant,
+    LogRecord,
+    SearchQuery,
+    ServiceReport,
+    Span,
+    TraceSummary,
+    Verdict,
+    Window,
+)
+from tracecollect.ports import Batch
+from tracecollect.storage import rows, texts
+from tracecollect.storage.engine import Engine, directory_of
+
+_log = logging.getLogger(__name__)
+WEEK = 7 * 86400
+_MOST_SPANS = 1_000_000
+_MOST_LOGS = 100_000
+_MOST_EDGES = 10_000
+_FOREVER = 2**64 - 1
+# Caches sized for one machine that has other work to do: the defaults take gigabytes.
+_OPTIONS = {"mark_cache_size": str(256 << 20), "index_mark_cache_size": str(64 << 20), "uncompressed_cache_size": "0"}
+
+
+class ClickHouseStore:
+    """Implements `ports.Store` on an engine."""
+
+    def __init__(self, url: str, *, retention: int = WEEK, cluster: str = "", max_seconds: float = 30) -> None:
+        """Open the store and bring its tables up to date. `retention` in seconds.
+
+        Raises `StoreLocked`, `StoreFull`, `StoreError`.
+        """
+        directory = directory_of(url)
+        if directory is not None:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot make the store directory {directory}: {error.strerror}",
+                    hint="choose another with --data-dir",
+                ) from error
+        self._engine = Engine(url, options=_OPTIONS, max_seconds=max_seconds)
+        try:
+            self._prepare(retention, cluster)
+        except StoreError:
+            self._engine.close()
+            raise
+
+    def _prepare(self, retention: int, cluster: str) -> None:
+        for name in texts.TABLES:
+            for statement in texts.table(name, retention=retention, cluster=cluster):
+                self._engine.command(statement)
+        for name in texts.VIEWS:
+            self._engine.command(texts.view(name))
+        self._keep_for(retention, cluster)
+        for part in self.broken_parts():
+            _log.error("stored data could not be read and was moved away: %s", part)
+
+    def _keep_for(self, retention: int, cluster: str) -> None:
+        """Change the retention of tables that were made with another."""
+        if cluster:
+            return
+        for row in self._engine.rows("table_texts"):
+            if row["name"] in texts.TELEMETRY and f"toIntervalSecond({retention})" not in row["text"]:
+                time = "Timestamp" if row["name"] in ("otel_traces", "otel_logs") else "TimeUnix"
+                self._engine.command(
+                    f"ALTER TABLE {row['name']} MODIFY TTL toDateTime({time}) + toIntervalSecond({retention})"
+                )
+
+    def broken_parts(self) -> Sequence[str]:
+        """What the engine could not read at start and moved away, one text each."""
+        return [f"{row['table']} {row['name']} ({row['reason']})" for row in self._engine.rows("broken_parts")]
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    def write(self, batch: Batch) -> None:
+        """Store a batch; the same token again changes nothing, in the tables and in what is derived from them."""
+        for table, columns in batch.tables.items():
+            if columns.num_rows:
+                self._engine.insert(table, columns, f"{batch.token}:{table}")
+
+    # --- traces -------------------------------------------------------------------------------------
+
+    def spans(self, trace_id: str) -> Sequence[Span]:
+        """All stored copies of a trace's spans, in order of start."""
+        return [rows.span(row) for row in self._engine.rows("trace_spans", trace_id=trace_id, limit=_MOST_SPANS)]
+
+    def logs(self, trace_id: str) -> Sequence[LogRecord]:
+        """The trace's log records in order of time."""
+        return [rows.log_record(row) for row in self._engine.rows("trace_logs", trace_id=trace_id, limit=_MOST_LOGS)]
+
+    def trace_ids(self, prefix: str, limit: int) -> Sequence[str]:
+        """Trace ids that begin with the prefix, newest first."""
+        # 'g' follows 'f': every id with the prefix sorts below prefix + 'g'.
+        found = self._engine.rows("trace_ids", prefix=prefix, beyond=prefix + "g", limit=limit)
+        return [row["trace_id"] for row in found]
+
+    def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
+        """Traces with a span that meets every condition, newest first."""
+        found = self._engine.rows(
+            "search",
+            since=query.window.since,
+            until=query.window.until,
+            service=query.service,
+            operation=query.operation,
+            min_duration=query.min_duration,
+            max_duration=_FOREVER if query.max_duration is None else query.max_duration,
+            error=query.error,
+            keys=list(query.attributes),
+            values=list(query.attributes.values()),
+            limit=query.limit,
+        )
+        return [rows.trace_summary(row) for row in found]
+
+    def services(self, window: Window) -> Sequence[ServiceReport]:
+        """Every instance heard of in the window."""
+        found = self._engine.rows("services", since=window.since, until=window.until)
+        return [rows.service_report(row) for row in found]
+
+    def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
+        """The operations of a window and who called them, the busiest ten thousand."""
+        found = self._engine.rows("calls", since=window.since, until=window.until, service=service, limit=_MOST_EDGES)
+        return [rows.call_edge(row) for row in found]
+
+    # --- findings -----------------------------------------------------------------------------------
+
+    def findings(self) -> Sequence[Finding]:
+        """The latest state of every finding."""
+        return [codec.loads(row["finding"], Finding) for row in self._engine.rows("findings_latest")]
+
+    def record(self, findings: Iterable[Finding], at: Instant, reasons: Mapping[str, str]) -> None:
+        """Append what is now said of these findings."""
+        columns = rows.finding_columns(findings, at, reasons)
+        if columns.num_rows:
+            self._engine.insert("findings", columns)
+
+    def history(self, finding_id: str) -> Sequence[FindingChange]:
+        """What was said of a finding, oldest first."""
+        return [
+            FindingChange(Instant(row["at_ns"]), Verdict(row["verdict"]), row["leaked_count"], row["reason"])
+            for row in self._engine.rows("findings_history", id=finding_id)
+        ]
+
+    # --- the rest -----------------------------------------------------------------------------------
+
+    def stats(self) -> Mapping[str, int]:
+        """Rows and bytes on disk by table."""
+        found: dict[str, int] = {}
+        for row in self._engine.rows("stats"):
+            found[f"{row['table']}.rows"] = row["rows"]
+            found[f"{row['table']}.bytes"] = row["bytes"]
+        return found
+
+    def close(self) -> None:
+        """Let go of the engine. Idempotent."""
+        self._engine.close()

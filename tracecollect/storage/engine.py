@@ -1,0 +1,166 @@
+"""The engine under the store: chDB in this process or a ClickHouse server, through one client and one SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tracecollect.errors import SettingsError, StoreError, StoreFull, StoreLocked, StoreTimeout
+from tracecollect.storage import texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+# A view that throws would fail an insert whose rows are already stored, and a replayed batch would run the views
+# again: both measured, hence these three.
+_SESSION = {
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "materialized_views_ignore_errors": 1,
+    "session_timezone": "UTC",
+}
+_CODES: Mapping[int, type[StoreError]] = {
+    243: StoreFull,
+    76: StoreLocked,
+    159: StoreTimeout,
+    160: StoreTimeout,
+    394: StoreTimeout,
+}
+_HINTS: Mapping[type[StoreError], str] = {
+    StoreFull: "free some space; what was acknowledged waits in the journal and is stored then",
+    StoreLocked: "one process owns a data directory: ask the running server (--server URL), or stop it",
+    StoreTimeout: "ask for a shorter window with --since",
+}
+
+
+class Engine:
+    """One open engine. Safe from any thread: each thread has a client of its own, because clients serialise."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        options: Mapping[str, str] | None = None,
+        max_seconds: float = 30,
+        max_query_memory: int = 2 << 30,
+    ) -> None:
+        """Open `chdb:///DIR` or `clickhouse://…`. Raises `StoreLocked`, `StoreError` or `SettingsError`."""
+        self.url = _checked(url)
+        self._arguments: dict[str, Any] = {"dsn": url, "settings": dict(_SESSION)}
+        if self.embedded:
+            self._arguments["chdb_options"] = dict(options or {})
+        self._reading = {"max_execution_time": max_seconds, "max_memory_usage": max_query_memory}
+        self._local = threading.local()
+        self._clients: list[Client] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._client()
+
+    @property
+    def embedded(self) -> bool:
+        """Does the engine run in this process?"""
+        return self.url.startswith("chdb:")
+
+    def rows(self, name: str, /, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """The answer to `queries/<name>.sql`, a mapping a row."""
+        return self.arrow(name, **parameters).to_pylist()
+
+    def arrow(self, name: str, /, **parameters: object) -> pa.Table:
+        """The answer to `queries/<name>.sql` as columns."""
+        return self.select(texts.query(name), parameters)
+
+    def select(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """The answer to a question whose text was made elsewhere (a compiled dialect)."""
+        with _translated():
+            return self._client().query_arrow(sql, parameters=dict(parameters or {}), settings=self._reading)
+
+    def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Run a statement that is not a question; not bounded in time, DDL must finish."""
+        with _translated():
+            self._client().command(sql, parameters=dict(parameters or {}))
+
+    def insert(self, table: str, columns: pa.Table, token: str = "") -> None:
+        """Append columns. The same token on the same table a second time changes nothing."""
+        settings = {"insert_deduplication_token": token} if token else {}
+        with _translated():
+            self._client().insert_arrow(table, columns, settings=settings)
+
+    def close(self) -> None:
+        """Close every thread's client; the last one closes an embedded engine. Idempotent."""
+        with self._lock:
+            self._closed, clients = True, self._clients
+            self._clients = []
+        for client in clients:
+            client.close()
+
+    def _client(self) -> Client:
+        client: Client | None = getattr(self._local, "client", None)
+        if self._closed:
+            raise StoreError("the store is closed")
+        if client is None:
+            client = self._connect()
+            self._local.client = client
+            with self._lock:
+                self._clients.append(client)
+        return client
+
+    def _connect(self) -> Client:
+        import clickhouse_connect  # not at the top: a client command that asks a server never needs it
+
+        with _translated():
+            return clickhouse_connect.create_client(**self._arguments)  # type: ignore[attr-defined]  # not in its __all__
+
+
+def directory_of(url: str) -> Path | None:
+    """The directory of an embedded store, None for a server."""
+    parts = urlsplit(url)
+    return Path(parts.path) if parts.scheme == "chdb" else None
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "chdb" and parts.path:
+        return url
+    if parts.scheme in ("clickhouse", "clickhouses") and parts.hostname:
+        return url
+    raise SettingsError(
+        f"{url!r} is not a store",
+        hint="chdb:///DIRECTORY for the embedded engine, clickhouse://USER@HOST:8123/DATABASE for a server",
+    )
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """The client's errors as ours, with the engine's code and name."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        yield
+    except ClickHouseError as error:
+        raise _translate(error) from error
+
+
+def _translate(error: Exception) -> StoreError:
+    text = str(error)
+    code = getattr(error, "code", None) or _code_in(text)
+    kind = _CODES.get(code or 0, StoreError)
+    if code == 76 and "lock file" not in text:
+        kind = StoreError
+    what = {
+        StoreLocked: "another process has the store open",
+        StoreFull: "no room on the disk of the store",
+        StoreTimeout: "the question took longer than its limit and was cancelled",
+    }.get(kind, "the store could not do this")
+    hint = _HINTS.get(kind, "tracecollect doctor shows the state of the store")
+    return kind(f"{what} ({getattr(error, 'name', None) or 'engine'} {code or ''}: {text[:300]})", hint=hint)
+
+
+def _code_in(text: str) -> int | None:
+    _, found, rest = text.partition("Code: ")
+    digits = rest.split(".", 1)[0]
+    return int(digits) if found and digits.isdigit() else None

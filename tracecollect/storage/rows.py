@@ -1,0 +1,154 @@
+"""Rows of the engine's answers as nouns, and nouns as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tracecollect import codec
+from tracecollect.model import (
+    CallEdge,
+    Finding,
+    Instant,
+    LogRecord,
+    ServiceReport,
+    Span,
+    SpanEvent,
+    SpanKind,
+    SpanLink,
+    StatusCode,
+    TraceSummary,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = Mapping[str, Any]
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def instance_of(resource: Mapping[str, str]) -> str:
+    """Which process sent it; `schema/fragments/instance.sql` says the same in SQL."""
+    own = resource.get("service.instance.id", "")
+    host, pid = resource.get("host.name", ""), resource.get("process.pid", "")
+    return own or (f"{host}:{pid}" if host or pid else "")
+
+
+def span(row: Row) -> Span:
+    """A row of `trace_spans.sql`."""
+    attributes, resource = dict(row["SpanAttributes"]), dict(row["ResourceAttributes"])
+    events = zip(row["event_ns"], row["event_names"], row["event_attributes"], strict=True)
+    links = zip(row["link_traces"], row["link_spans"], row["link_attributes"], strict=True)
+    return Span(
+        trace_id=row["TraceId"],
+        span_id=row["SpanId"],
+        parent_id=row["ParentSpanId"],
+        name=row["SpanName"],
+        kind=_word(row["SpanKind"], SpanKind.UNSPECIFIED),
+        service=row["ServiceName"],
+        instance=instance_of(resource),
+        start=Instant(row["start_ns"]),
+        duration=row["Duration"],
+        status=_word(row["StatusCode"], StatusCode.UNSET),
+        status_message=row["StatusMessage"],
+        flags=row["Flags"],
+        scope=row["ScopeName"],
+        scope_version=row["ScopeVersion"],
+        trace_state=row["TraceState"],
+        attributes=attributes,
+        resource=resource,
+        events=tuple(SpanEvent(Instant(at), name, dict(own)) for at, name, own in events),
+        links=tuple(SpanLink(trace, target, dict(own)) for trace, target, own in links),
+        arrived=Instant(row["arrived_ns"]),
+        open=attributes.get("tracecollect.open") == "true",
+    )
+
+
+def _word(text: str, otherwise: _Word) -> _Word:
+    """A word of an enumeration; tables filled by others may hold one that we do not know."""
+    kind = type(otherwise)
+    return kind(text) if text in kind.__members__.values() else otherwise
+
+
+def log_record(row: Row) -> LogRecord:
+    """A row of `trace_logs.sql`."""
+    return LogRecord(
+        at=Instant(row["at_ns"]),
+        trace_id=row["TraceId"],
+        span_id=row["SpanId"],
+        service=row["ServiceName"],
+        severity=row["SeverityText"],
+        body=row["Body"],
+        event_name=row["EventName"],
+        scope=row["ScopeName"],
+        attributes=dict(row["LogAttributes"]),
+    )
+
+
+def trace_summary(row: Row) -> TraceSummary:
+    """A row of `search.sql`."""
+    return TraceSummary(
+        trace_id=row["trace_id"],
+        root_service=row["root_service"],
+        root_name=row["root_name"],
+        start=Instant(row["start_ns"]),
+        duration=row["duration_ns"],
+        span_count=row["span_count"],
+        error_count=row["error_count"],
+        services=tuple(row["services"]),
+    )
+
+
+def service_report(row: Row) -> ServiceReport:
+    """A row of `services.sql`."""
+    return ServiceReport(
+        service=row["service"],
+        instance=row["instance"],
+        spans=row["spans"],
+        first_at=Instant(row["first_ns"]),
+        last_at=Instant(row["last_ns"]),
+        scopes=tuple(row["scopes"]),
+    )
+
+
+def call_edge(row: Row) -> CallEdge:
+    """A row of `calls.sql`."""
+    return CallEdge(
+        caller_service=row["caller_service"],
+        caller_name=row["caller_name"],
+        service=row["service"],
+        name=row["name"],
+        kind=_word(row["kind"], SpanKind.UNSPECIFIED),
+        count=row["calls"],
+        errors=row["errors"],
+        total=row["total_ns"],
+        p50=row["p50_ns"],
+        p99=row["p99_ns"],
+    )
+
+
+def finding_columns(findings: Iterable[Finding], at: Instant, reasons: Mapping[str, str]) -> pa.Table:
+    """Findings as columns of the table `findings`."""
+    import pyarrow as pa
+
+    kinds: dict[str, pa.DataType] = {
+        "id": pa.string(),
+        "at": pa.timestamp("ns"),
+        "verdict": pa.string(),
+        "leaked_count": pa.uint32(),
+        "reason": pa.string(),
+        "finding": pa.string(),
+    }
+    found = [
+        {
+            "id": one.id,
+            "at": at,
+            "verdict": one.verdict.value,
+            "leaked_count": one.leaked_count,
+            "reason": reasons.get(one.id, ""),
+            "finding": codec.dumps(one),
+        }
+        for one in findings
+    ]
+    return pa.Table.from_pylist(found, pa.schema(kinds))

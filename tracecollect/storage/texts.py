@@ -1,0 +1,101 @@
+"""The SQL of the store, one object or one question a file, found and rendered."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_DURABLE = (
+    "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, "
+    "min_compressed_bytes_to_fsync_after_merge = 1"
+)
+# The journal writes a batch again after a crash, hours later at worst: a thousand inserts remember far more.
+_DEDUPLICATION = "non_replicated_deduplication_window = 1000"
+_REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
+
+TABLES = (
+    "otel_traces",
+    "otel_logs",
+    "otel_metrics_gauge",
+    "otel_metrics_sum",
+    "otel_metrics_histogram",
+    "otel_metrics_exponential_histogram",
+    "otel_metrics_summary",
+    "connection_signals",
+    "pool_samples",
+    "instances",
+    "dialect_views",
+    "findings",
+    "config_audit",
+)
+"""Every table of ours, in the order in which they are made."""
+
+VIEWS = (
+    "instances_traces",
+    "instances_logs",
+    "instances_metrics_gauge",
+    "instances_metrics_sum",
+    "instances_metrics_histogram",
+)
+"""The views whose text never changes; those of the dialects are compiled."""
+
+TELEMETRY = tuple(name for name in TABLES if name.startswith("otel_"))
+"""The tables that hold what was received, kept for as long as the retention says."""
+
+
+@cache
+def query(name: str) -> str:
+    """The question `queries/<name>.sql`; its holes are bound parameters `{name:Type}`."""
+    return (files(__package__) / "queries" / f"{name}.sql").read_text("utf-8")
+
+
+@cache
+def fragment(name: str) -> str:
+    """A piece of SQL that several texts share, without its comments: `schema/fragments/<name>.sql`."""
+    text = (files(__package__) / "schema" / "fragments" / f"{name}.sql").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
+
+
+def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
+    """The statements that make one table; on a cluster its shards' table `<name>_local` and the table over them.
+
+    `retention` in seconds applies to received telemetry.
+    """
+    text = (files(__package__) / "schema" / f"{name}.sql").read_text("utf-8")
+    if not cluster:
+        return [_render(text, "", f"{_DURABLE}, {_DEDUPLICATION}", retention)]
+    local = text.replace(f"EXISTS {name}\n", f"EXISTS {name}_local ON CLUSTER '{cluster}'\n")
+    over = (
+        f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER '{cluster}' AS {name}_local\n"
+        f"ENGINE = Distributed('{cluster}', currentDatabase(), {name}_local, {_sharding(name)})"
+    )
+    return [_render(local, "Replicated", _DURABLE, retention), over]
+
+
+def view(name: str, *, cluster: str = "") -> str:
+    """The statement that makes one view; on a cluster it reads and feeds the shards' own tables."""
+    text = (
+        (files(__package__) / "schema" / f"{name}.sql").read_text("utf-8").replace("{instance}", fragment("instance"))
+    )
+    if not cluster:
+        return text
+    text = text.replace(f"EXISTS {name} TO instances", f"EXISTS {name} ON CLUSTER '{cluster}' TO instances_local")
+    return re.sub(r"FROM (otel_\w+)", r"FROM \1_local", text)
+
+
+def _render(text: str, prefix: str, durable: str, retention: int) -> str:
+    arguments = f"({_REPLICA})" if prefix else ""
+    return (
+        text.replace("{engine}", f"{prefix}MergeTree{arguments}")
+        .replace("{aggregating_engine}", f"{prefix}AggregatingMergeTree{arguments}")
+        .replace("{retention}", str(retention))
+        .replace("{durable}", durable)
+    )
+
+
+def _sharding(name: str) -> str:
+    """What must lie on one shard: a trace's spans, an instance's signals and samples."""
+    if name == "otel_traces":
+        return "cityHash64(TraceId)"
+    return "cityHash64(instance)" if name in ("connection_signals", "pool_samples", "instances") else "rand()"
