@@ -8,6 +8,7 @@ restarts and empty journals, so a batch's token never comes twice.
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import sys
 import threading
@@ -16,6 +17,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tracecollect.errors import Busy, StoreError, StoreFull
 from tracecollect.model import Instant
@@ -27,12 +29,15 @@ else:
     from backports import zstd
 
 MIB = 1 << 20
+_log = logging.getLogger(__name__)
 _TELEMETRY = tuple(Telemetry)
 # Packed, a request of 512 spans is some 30 KB and a lone one 1 KB: small pages waste the least on both.
 _PAGE_SIZE = 4096
 # zstd level 1 costs 0.4 µs a span, makes bodies 6 times smaller and so saves 1 µs of writing, reading and
 # deleting; below this size there is nothing to gain.
 _PACK_FROM = 2048
+# SQLite's user_version: the reader closed the file in order.
+_CLOSED = 7
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -68,7 +73,7 @@ def connect(path: Path | str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
         connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex[:12],))
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise StoreError(
             f"cannot open the journal {path}: {error}", hint="is the data directory writable and the disk not full?"
         ) from error
@@ -185,12 +190,82 @@ def _entry(number: int, kind: int, arrived: int, items: int, packed: int, body: 
     return Entry(number, _TELEMETRY[kind], Instant(arrived), items, zstd.decompress(body) if packed else body)
 
 
+def repair(path: Path | str) -> int:
+    """Make a damaged journal readable: keep what can be read, cut the rest, say so. Returns how many were kept.
+
+    The damaged file stays beside the new one. A journal that was closed in order is not looked at: 1 GB takes
+    a second to check. Call it before anybody else has the file open; -1 means nothing had to be done.
+    """
+    path = Path(path)
+    if not path.exists() or _is_sound(path):
+        return -1
+    number = sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*")) + 1
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    rows, state = _readable(aside)
+    with contextlib.closing(connect(path)) as connection, _transaction(connection):
+        connection.executemany("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?, ?)", rows)
+        connection.execute(
+            "UPDATE ledger SET (entries, items, bytes) = "
+            "(SELECT count(*), coalesce(sum(items), 0), coalesce(sum(length(body)), 0) FROM requests)"
+        )
+        if state is not None:
+            # The old epoch and batch: what the store may already have is still recognised.
+            epoch, last_id, batch = state
+            connection.execute("UPDATE identity SET epoch = ?", (epoch,))
+            connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'requests'", (last_id,))
+            connection.executemany("INSERT INTO batch VALUES (1, ?, ?)", batch)
+    _log.error("the journal was damaged: %d requests kept, the rest cut; the old file is %s", len(rows), aside)
+    return len(rows)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            if connection.execute("PRAGMA user_version").fetchone() == (_CLOSED,):
+                connection.execute("SELECT count(*) FROM ledger").fetchone()
+                return True
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"cannot open the journal {path}: {error}", hint="is the data directory writable?") from error
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _readable(path: Path) -> tuple[list[tuple[Any, ...]], tuple[str, int, list[tuple[int, int]]] | None]:
+    """The rows before the damage and after it, and the state if it can be read."""
+    rows: dict[int, tuple[Any, ...]] = {}
+    state = None
+    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(path)) as connection:
+        # Without this a file shorter than its header says is refused as a whole.
+        connection.execute("PRAGMA writable_schema=ON")
+        for order in ("ASC", "DESC"):
+            with contextlib.suppress(sqlite3.DatabaseError):
+                for row in connection.execute(f"SELECT * FROM requests ORDER BY id {order}"):  # noqa: S608
+                    if row[0] in rows:
+                        break
+                    rows[row[0]] = row
+        batch = connection.execute("SELECT first, last FROM batch").fetchall()
+        last = connection.execute("SELECT max(seq) FROM sqlite_sequence").fetchone()[0] or 0
+        state = (connection.execute("SELECT epoch FROM identity").fetchone()[0], last, batch)
+    return [rows[number] for number in sorted(rows)], state
+
+
 class JournalReader:
-    """The pipeline's end: batches with stable boundaries, forgotten when the store has them."""
+    """The pipeline's end: batches with stable boundaries, forgotten when the store has them.
+
+    Open it before the writers: it repairs the file. `repaired` is how many requests that kept, -1 without damage.
+    """
 
     def __init__(self, path: Path | str) -> None:
+        self.repaired = repair(path)
         self._connection = connect(path)
+        self._connection.execute("PRAGMA user_version=0")
         self._lock = threading.Lock()
+        self._closed = False
         self.epoch: str = self._connection.execute("SELECT epoch FROM identity").fetchone()[0]
 
     def depth(self) -> Depth:
@@ -266,7 +341,11 @@ class JournalReader:
     def close(self) -> None:
         """Let go of the file. Idempotent."""
         with self._lock:
-            self._connection.close()
+            if not self._closed:
+                self._closed = True
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    self._connection.execute(f"PRAGMA user_version={_CLOSED}")
+                self._connection.close()
 
 
 @contextlib.contextmanager
