@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tracecollect.model import SECOND, Instant, LeakReport
+from tracecollect.model import SECOND, Instant, LeakQuery, LeakReport, SearchQuery, Window
 
 if TYPE_CHECKING:  # 55 ms that a command without JSON does not spend
     from cattrs import Converter
 
 T = TypeVar("T")
 
+MAX_FOUND = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
 _UNITS = {
@@ -184,3 +185,93 @@ def _converter() -> Converter:
 
 def _is(kind: Any) -> Callable[[Any], bool]:
     return lambda other: other == kind
+
+
+# --- questions as parameters of an address -----------------------------------------------------------
+
+
+def leak_parameters(query: LeakQuery) -> dict[str, str]:
+    """What `/api/v1/leaks` and its neighbours are asked; what is not asked is left out."""
+    given = {"since": _maybe(query.since), "as_of": _maybe(query.as_of), "service": query.service, "pool": query.pool}
+    return {"grace": spell_duration(query.grace)} | {name: text for name, text in given.items() if text}
+
+
+def read_leak_parameters(given: Mapping[str, str], *, grace: int, now: Instant) -> LeakQuery:
+    """The question again; `since` may also be a duration back from `as_of` or now. Raises `ValueError`."""
+    as_of = read_moment(given["as_of"], now) if given.get("as_of") else None
+    since = read_moment(given["since"], as_of if as_of is not None else now) if given.get("since") else None
+    return LeakQuery(
+        since=since,
+        as_of=as_of,
+        grace=read_duration(given["grace"]) if given.get("grace") else grace,
+        service=given.get("service", ""),
+        pool=given.get("pool", ""),
+    )
+
+
+def window_parameters(window: Window) -> dict[str, str]:
+    """A window as `since` and `until`."""
+    return {"since": spell_instant(window.since), "until": spell_instant(window.until)}
+
+
+def read_window_parameters(given: Mapping[str, str], *, now: Instant) -> Window:
+    """The window again; without `until` it ends now, without `since` it is an hour long. Raises `ValueError`."""
+    # One nanosecond more: a window excludes its end, and what arrived this instant is asked for, too.
+    until = read_moment(given["until"], now) if given.get("until") else Instant(now + 1)
+    since = read_moment(given.get("since") or "1h", until)
+    if since >= until:
+        raise ValueError("the window is empty: since is not before until")
+    return Window(since, until)
+
+
+def search_parameters(query: SearchQuery) -> list[tuple[str, str]]:
+    """What `/api/v1/search` is asked; `attr` comes once for each attribute, as `name=value`."""
+    longest = "" if query.max_duration is None else spell_duration(query.max_duration)
+    given = {
+        **window_parameters(query.window),
+        "service": query.service,
+        "operation": query.operation,
+        "min_duration": spell_duration(query.min_duration) if query.min_duration else "",
+        "max_duration": longest,
+        "error": "true" if query.error else "",
+        "limit": str(query.limit),
+    }
+    return [pair for pair in given.items() if pair[1]] + [("attr", f"{k}={v}") for k, v in query.attributes.items()]
+
+
+def read_search_parameters(given: Mapping[str, str], attributes: Iterable[str], *, now: Instant) -> SearchQuery:
+    """The question again. Raises `ValueError`."""
+    if given.get("error", "false") not in ("true", "false"):
+        raise ValueError(f"error={given['error']!r} is neither true nor false")
+    limit = given.get("limit", "20")
+    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_FOUND:
+        raise ValueError(f"limit={limit!r} is not a number from 1 to {MAX_FOUND}")
+    return SearchQuery(
+        window=read_window_parameters(given, now=now),
+        service=given.get("service", ""),
+        operation=given.get("operation", ""),
+        min_duration=read_duration(given.get("min_duration", "0")),
+        max_duration=read_duration(given["max_duration"]) if given.get("max_duration") else None,
+        attributes=dict(read_pair(text) for text in attributes),
+        error=given.get("error") == "true",
+        limit=int(limit),
+    )
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    """`name=value`. Raises `ValueError`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def read_moment(text: str, now: Instant) -> Instant:
+    """An RFC 3339 time, or a duration back from now. Raises `ValueError`."""
+    if _DURATION_PART.match(text) and "T" not in text:
+        return Instant(now - read_duration(text))
+    return read_instant(text)
+
+
+def _maybe(at: Instant | None) -> str:
+    return "" if at is None else spell_instant(at)

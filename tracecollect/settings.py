@@ -125,7 +125,7 @@ class Settings:
     journal_max_bytes: int = _bytes("2GiB", "1MiB", "how much may wait for the store before senders are told to retry")
     journal_max_age: int = _span("24h", "1m", "how long it may wait before senders are told to retry")
     max_request_bytes: int = _bytes("64MiB", "64KiB", "the largest request after decompression")
-    drain_timeout: int = _span("8s", "0", "how long a stop waits for the journal to be stored; the rest stays in it")
+    drain_timeout: int = _span("6s", "0", "how long a stop waits for the journal to be stored; the rest stays in it")
     log_level: str = _setting("info", _level, "what is written to stderr: debug, info, warning or error")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

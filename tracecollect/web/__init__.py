@@ -1,0 +1,6 @@
+"""Answers over HTTP: our JSON API, health, metrics, and a plain page of the findings."""
+
+from tracecollect.web.metrics import Vitals
+from tracecollect.web.server import WebServer
+
+__all__ = ["Vitals", "WebServer"]

@@ -1,0 +1,68 @@
+"""What every answer carries and every request must meet: security headers, our version, a host that is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import tracecollect
+
+API_VERSION = "1"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Tracecollect-Version": tracecollect.__version__,
+    "Tracecollect-Api": API_VERSION,
+}
+
+
+class Guard:
+    """Middleware. `hosts` None lets every Host header pass, for servers that are public on purpose.
+
+    A page of a stranger can point a name of its own at 127.0.0.1 and read what answers there (DNS rebinding);
+    its requests carry that name as Host.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str] | None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", POLICY)
+            await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        if self._hosts is not None and host_name(host) not in self._hosts:
+            body = {
+                "error": "UsageError",
+                "message": f"this server is not {host_name(host)!r}",
+                "hint": "ask for it as 127.0.0.1 or localhost, or serve with --allow-public",
+            }
+            await JSONResponse(body, 421)(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].lower()

@@ -1,0 +1,150 @@
+"""The web server: uvicorn on a thread of its own, on a socket that is bound before anything else is promised."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import tracecollect
+from tracecollect.errors import ListenError, TracecollectError
+from tracecollect.ports import Answers
+from tracecollect.settings import Address
+from tracecollect.web import api, errors, page
+from tracecollect.web.guard import Guard
+from tracecollect.web.metrics import CONTENT_TYPE, Metrics, Vitals
+
+_START_SECONDS = 10
+_BACKLOG = 128
+
+
+def application(
+    answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False, host: str = "127.0.0.1"
+) -> tuple[Starlette, api.Desk]:
+    """The ASGI application, and the desk to close after it."""
+    desk = api.Desk(answers, grace=grace)
+    metrics = Metrics(vitals)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "alive", "version": tracecollect.__version__})
+
+    async def readyz(_: Request) -> Response:
+        now = vitals()
+        return JSONResponse({"status": "ready" if now.ready else now.why_not}, 200 if now.ready else 503)
+
+    async def prometheus(_: Request) -> Response:
+        return await desk.ask(lambda: Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE}))
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", prometheus),
+            *api.routes(desk),
+            *page.routes(desk),
+        ],
+        middleware=[Middleware(Guard, hosts=None if public else {"localhost", "127.0.0.1", "::1", host})],
+        exception_handlers={
+            TracecollectError: errors.on_error,
+            404: errors.on_missing,
+            405: errors.on_wrong_method,
+            Exception: errors.on_error,
+        },
+    )
+    return app, desk
+
+
+class WebServer:
+    """A listening web server. `address` has the bound port."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        vitals: Callable[[], Vitals],
+        *,
+        address: Address,
+        grace: int,
+        public: bool = False,
+    ) -> None:
+        """Bind, so that a port in use is known before anything else starts. Raises `ListenError`."""
+        self._socket = _bound(address)
+        self.address = Address(address.host, self._socket.getsockname()[1])
+        self._make = partial(application, answers, vitals, grace=grace, public=public, host=address.host)
+        self._server: uvicorn.Server | None = None
+        self._desk: api.Desk | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address.host, self.address.host)  # noqa: S104 -- read
+        return f"http://{Address(host, self.address.port)}"
+
+    def start(self) -> None:
+        """Return when it answers."""
+        app, self._desk = self._make()
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=5,
+            limit_concurrency=256,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="web", daemon=True
+        )
+        self._thread.start()
+        if not self._server.up.wait(_START_SECONDS):
+            raise ListenError(f"the web server on {self.address} did not start", hint="look at the messages above")
+
+    def stop(self) -> None:
+        """Refuse new requests, let running ones end within two seconds. Idempotent."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._server = None
+        self._socket.close()
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
+
+
+class _Server(uvicorn.Server):
+    """Says when it is up, and leaves the signals to the main thread."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.run(self.serve(sockets=sockets))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.up.set()
+
+
+def _bound(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {address} for the web: {error.strerror}",
+            hint=f"is another program using port {address.port}? choose another address with --web HOST:PORT",
+        ) from error
