@@ -1,0 +1,1 @@
+"""How a connection is followed from open to close, and what is concluded when the close never comes."""

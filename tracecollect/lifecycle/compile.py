@@ -1,0 +1,261 @@
+"""Dialects to SQL: one compact SELECT per source table that yields connection signals or pool samples.
+
+Pure text. The scheme is one view per table with an array of rule numbers per row, because the cost of a view is
+paid per INSERT for planning it: eight dialects in one compact view cost 20 ms, a view each twice that
+(docs/adr/0003). Only total functions are used: a view that throws would fail the insert it hangs on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tracecollect.lifecycle.dialects import ANY_SCOPE, CANONICAL, SERIES, Dialect, Predicate, Rule, Series
+
+SIGNALS = ("otel_traces", "otel_logs")
+"""Source tables of `connection_signals`."""
+SAMPLES = tuple(f"otel_metrics_{kind}" for kind in SERIES)
+"""Source tables of `pool_samples`."""
+_STATEMENT = 200
+
+
+def view_name(source: str) -> str:
+    """The materialised view that reads this table."""
+    return source.replace("otel_", "dialects_", 1)
+
+
+def target(source: str) -> str:
+    """The table that this source's signals or samples go to."""
+    return "connection_signals" if source in SIGNALS else "pool_samples"
+
+
+def digest(sql: str) -> str:
+    """What tells one compiled text from another."""
+    return hashlib.sha256(sql.encode()).hexdigest()
+
+
+def compiled(source: str, dialects: Sequence[Dialect], instance: str) -> str | None:
+    """The SELECT for one source table; None when no dialect reads it. `instance` is the SQL that names the process."""
+    if source == "otel_traces":
+        return _spans(dialects, instance)
+    if source == "otel_logs":
+        return _logs(dialects, instance)
+    return _samples(source.removeprefix("otel_metrics_"), dialects, instance)
+
+
+def candidates(dialects: Iterable[Dialect], kind: str) -> tuple[str, ...]:
+    """The attributes that may say a thing: what the dialects add, before what everybody says."""
+    added = [name for one in dialects for name in one.attributes[kind] if name not in CANONICAL[kind]]
+    return tuple(dict.fromkeys((*added, *CANONICAL[kind])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    dialect: Dialect
+    rule: Rule
+
+
+def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
+    rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "spans"]
+    if not rules:
+        return None
+    scopes = sorted({scope for one in rules for scope in one.rule.scopes})
+    columns = _canonical(dialects, "SpanAttributes")
+    inner = (
+        f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
+        f"       StatusCode, SpanAttributes, Flags, Timestamp AS started_, Timestamp + toIntervalNanosecond(Duration) AS ended_,\n"
+        f"       ScopeName, Arrived, {columns}\n"
+        f"  FROM otel_traces WHERE ScopeName IN ({_texts(scopes)})"
+    )
+    return _select(rules, inner, "SpanName", _span_field)
+
+
+def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
+    rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "logs"]
+    if not rules:
+        return None
+    scopes = sorted({scope for one in rules for scope in one.rule.scopes} - {ANY_SCOPE})
+    events = sorted(
+        {
+            value
+            for one in rules
+            for condition in one.rule.where
+            if condition.field == "event" and condition.test == "is"
+            for value in condition.values
+        }
+    )
+    asked = [f"ScopeName IN ({_texts(scopes)})"] if scopes else []
+    asked += [f"event_ IN ({_texts(events)})"] if events else []
+    columns = _canonical(dialects, "LogAttributes")
+    inner = (
+        f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
+        f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
+        f"       if(EventName != '', EventName, LogAttributes['event.name']) AS event_, {columns}\n"
+        f"  FROM otel_logs WHERE {' OR '.join(asked)}"
+    )
+    return _select(rules, inner, "event_", _log_field)
+
+
+def _select(rules: Sequence[_Numbered], inner: str, name: str, field: Callable[[str], str]) -> str:
+    keys = list(dict.fromkeys(one.rule.key for one in rules))
+    number = {id(one): position for position, one in enumerate(rules, 1)}
+    groups: dict[tuple[str, ...], dict[str, list[_Numbered]]] = {}
+    for one in rules:
+        groups.setdefault(one.rule.scopes, {}).setdefault(f"{one.dialect.name}/{one.rule.pair}", []).append(one)
+    arrays = ",\n    ".join(
+        f"if({_scope_test(scopes)}, [{', '.join(_first(pair, number, field) for pair in pairs.values())}], [])"
+        for scopes, pairs in groups.items()
+    )
+    pick = _picker(rules)
+    key = ", ".join(
+        f"{_array([keys.index(one.rule.key) + 1 for one in rules])}[s] = {n}, {_key(parts, field)}"
+        for n, parts in enumerate(keys, 1)
+    )
+    return (
+        f"SELECT ServiceName AS service, instance_ AS instance, {pick(lambda o: o.dialect.name)} AS dialect,\n"
+        f"  toUInt16({_array([o.dialect.version for o in rules])}[s]) AS version,\n"
+        f"  {pick(lambda o: o.rule.pair)} AS pair, {pick(lambda o: o.rule.kind.value)} AS signal, {pick(lambda o: o.rule.role.value)} AS role,\n"
+        f"  multiIf({key}, '') AS key,\n"
+        f"  if({_array([int(o.rule.at == 'start') for o in rules])}[s] = 1, started_, ended_) AS at,\n"
+        f"  started_ AS started, TraceId AS trace_id, SpanId AS span_id, ParentSpanId AS parent_id, pool_ AS pool,\n"
+        f"  connection_ AS connection_id, {name} AS name, substringUTF8(statement_, 1, {_STATEMENT}) AS statement,\n"
+        f"  code_ AS code, if(reason_ != '', reason_, {pick(lambda o: o.rule.reason)}) AS reason, Arrived AS arrived\n"
+        f"FROM (\n  {inner}\n)\n"
+        f"ARRAY JOIN arrayFilter(x -> x > 0, arrayConcat(\n    {arrays}\n  )) AS s"
+    )
+
+
+def _first(rules: Sequence[_Numbered], number: Mapping[int, int], field: Callable[[str], str]) -> str:
+    """Within a pair the first matching rule speaks."""
+    cases = ", ".join(f"{_all(one.rule.where, field)}, {number[id(one)]}" for one in rules)
+    return f"multiIf({cases}, 0)"
+
+
+def _scope_test(scopes: Sequence[str]) -> str:
+    return "1" if ANY_SCOPE in scopes else f"ScopeName IN ({_texts(scopes)})"
+
+
+def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | None:
+    series = [(one, each) for one in dialects for each in one.series if each.source == kind]
+    if not series:
+        return None
+    tests = ", ".join(
+        f"ScopeName IN ({_texts(one.scopes)}) AND MetricName IN ({_texts(each.metrics)})"
+        f" AND {_all(each.where, _point_field)}, {number}"
+        for number, (one, each) in enumerate(series, 1)
+    )
+    pools = ", ".join(
+        f"s = {number}, {_coalesce(each.pool, 'Attributes')}" for number, (_, each) in enumerate(series, 1)
+    )
+    value = "toFloat64(Count)" if kind == "histogram" else "Value"
+    temporality = "0" if kind == "gauge" else "AggregationTemporality"
+    scopes = sorted({scope for one, _ in series for scope in one.scopes})
+    metrics = sorted({name for _, each in series for name in each.metrics})
+
+    def pick(of: Callable[[Dialect, Series], str]) -> str:
+        return f"{_array([of(one, each) for one, each in series])}[s]"
+
+    return (
+        f"SELECT ServiceName AS service, ({instance}) AS instance, {pick(lambda d, _: d.name)} AS dialect,\n"
+        f"  toUInt16({_array([one.version for one, _ in series])}[s]) AS version, multiIf({pools}, '') AS pool,\n"
+        f"  {pick(lambda _, e: e.measure)} AS measure, TimeUnix AS at, StartTimeUnix AS since,\n"
+        f"  {value} * {_array([each.unit for _, each in series])}[s] AS value, toInt8({temporality}) AS temporality,\n"
+        f"  cityHash64(ScopeName, MetricName, toString(Attributes)) AS series, Exemplars.TraceId AS trace_ids,\n"
+        f"  Arrived AS arrived\n"
+        f"FROM (\n  SELECT *, multiIf({tests}, 0) AS s FROM otel_metrics_{kind}\n"
+        f"  WHERE ScopeName IN ({_texts(scopes)}) AND MetricName IN ({_texts(metrics)})\n)\nWHERE s > 0"
+    )
+
+
+def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
+    """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_."""
+
+    def said(kind: str) -> str:
+        return _coalesce(candidates(dialects, kind), attributes)
+
+    place = (
+        f"concat({said('address')}, if({said('port')} != '', concat(':', {said('port')}), ''),"
+        f" if({said('namespace')} != '', concat('/', {said('namespace')}), ''))"
+    )
+    code = (
+        f"if({said('function')} = '', '', concat({said('function')},"
+        f" if({said('line')} != '', concat(':', {said('line')}), '')))"
+    )
+    return (
+        f"{said('statement')} AS statement_, if({said('pool')} != '', {said('pool')}, {place}) AS pool_,\n"
+        f"       {said('connection')} AS connection_, {code} AS code_, {said('reason')} AS reason_"
+    )
+
+
+def _coalesce(names: Sequence[str], attributes: str) -> str:
+    texts = [f"{attributes}[{_text(name)}]" for name in names]
+    return (
+        texts[0]
+        if len(texts) == 1
+        else f"multiIf({', '.join(f'{t} != {chr(39)}{chr(39)}, {t}' for t in texts[:-1])}, {texts[-1]})"
+    )
+
+
+def _all(where: Sequence[Predicate], field: Callable[[str], str]) -> str:
+    return " AND ".join(f"({_test(one, field)})" for one in where) or "1"
+
+
+def _test(one: Predicate, field: Callable[[str], str]) -> str:
+    subject = field(one.field)
+    match one.test:
+        case "is":
+            return f"{subject} IN ({_texts(one.values)})"
+        case "not":
+            return f"{subject} != {_text(one.values[0])}"
+        case "regex":
+            return f"match({subject}, {_text(one.values[0])})"
+        case "exists":
+            return f"{subject} != ''" if one.values[0] == "true" else f"{subject} = ''"
+        case _:  # local: the exporter says that the parent ran in this process
+            return "bitAnd(Flags, 768) = 256"
+
+
+def _key(parts: Sequence[str], field: Callable[[str], str]) -> str:
+    spelled = [_KEYS[part] if part in _KEYS else field(part) for part in parts]
+    return spelled[0] if len(spelled) == 1 else f"concat({', {}, '.format(_text(':')).join(spelled)})"
+
+
+_KEYS = {"trace": "TraceId", "parent": "ParentSpanId", "span": "SpanId", "connection": "connection_"}
+_SPAN = {
+    "name": "SpanName",
+    "kind": "SpanKind",
+    "status": "StatusCode",
+    "statement": "statement_",
+    "parent": "ParentSpanId",
+}
+_LOG = {"event": "event_", "body": "Body", "severity": "SeverityText"}
+
+
+def _span_field(name: str) -> str:
+    return _SPAN.get(name) or f"SpanAttributes[{_text(name.removeprefix('attr:'))}]"
+
+
+def _log_field(name: str) -> str:
+    return _LOG.get(name) or f"LogAttributes[{_text(name.removeprefix('attr:'))}]"
+
+
+def _point_field(name: str) -> str:
+    return f"Attributes[{_text(name.removeprefix('attr:'))}]"
+
+
+def _picker(rules: Sequence[_Numbered]) -> Callable[[Callable[[_Numbered], str]], str]:
+    return lambda of: f"{_array([of(one) for one in rules])}[s]"
+
+
+def _array(values: Sequence[str | int | float]) -> str:
+    return "[" + ", ".join(_text(one) if isinstance(one, str) else str(one) for one in values) + "]"
+
+
+def _texts(values: Iterable[str]) -> str:
+    return ", ".join(map(_text, values))
+
+
+def _text(value: str) -> str:
+    """A string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
