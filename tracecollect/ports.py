@@ -93,8 +93,11 @@ class Depth:
 class Recorder(Protocol):
     """The receivers' end of the journal."""
 
-    def append(self, telemetry: Telemetry, body: bytes, items: int) -> None:
-        """Put one request on disk; it is there when this returns. Raises `Busy`. Safe from any thread."""
+    def append(self, telemetry: Telemetry, body: bytes, items: int) -> bool:
+        """Put one request on disk; it is there when this returns. Raises `Busy`. Safe from any thread.
+
+        False: the very same bytes came a short while ago, a retry; they are there once.
+        """
 
     def close(self) -> None:
         """Write what waits and let go of the file. Idempotent."""
@@ -178,15 +181,33 @@ class OpenKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyTotals:
-    """How often a pair was seen to open and close in one instance: its capability and its baseline."""
+    """How often a pair was seen to open and close in one pool of one instance: its capability and its baseline."""
 
     service: str
     instance: str
     dialect: str
     pair: str
+    pool: str
     keys: int
     closed: int
     stray_closes: int
+    acquired: int
+    first_at: Instant
+    last_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """One acquire of a library that never says when the connection came back. `owner_end` is None while it is unknown."""
+
+    service: str
+    instance: str
+    dialect: str
+    pool: str
+    trace_id: str
+    span_id: str
+    at: Instant
+    owner_end: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,17 +248,17 @@ class HoldReader(Protocol):
     def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
         """The newest `limit` signals of one pool, in order of time."""
 
-    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Signal]:
-        """The `acquired` signals of acquire-only dialects, in order of time."""
+    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
+        """The borrows of these instances with the end of the entry span that took them, in order of time."""
 
     def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
         """Local root spans (entry spans) of these traces, in order of start."""
 
     def totals(self, window: Window) -> Sequence[KeyTotals]:
-        """Opened and closed keys per instance, dialect and pair."""
+        """Opened and closed keys per instance, dialect, pair and pool."""
 
-    def loss(self, instances: Iterable[str], window: Window) -> Sequence[SpanLoss]:
-        """Measured span loss; hold spans of family A are left out, they are the question."""
+    def loss(self, services: Iterable[str], window: Window, *, grace: int) -> Sequence[SpanLoss]:
+        """Measured span loss of these services' instances; traces younger than the grace are left out."""
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
         """Pool metrics under canonical names, in order of time."""

@@ -17,11 +17,12 @@ MAX_BODY = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class IntakeCounters:
-    """What receivers counted. `requests` by (transport, signal, code), `rejected` by reason."""
+    """What receivers counted: requests by (transport, signal, code), rejected spans by reason, repeated requests."""
 
     requests: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     accepted: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
 
     def plus(self, other: IntakeCounters) -> IntakeCounters:
         """The sum, for counters of several processes or of one before and after a restart."""
@@ -29,6 +30,7 @@ class IntakeCounters:
             Counter(self.requests) + Counter(other.requests),
             Counter(self.accepted) + Counter(other.accepted),
             Counter(self.rejected) + Counter(other.rejected),
+            self.repeated + other.repeated,
         )
 
 
@@ -42,6 +44,7 @@ class Intake:
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._accepted: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
+        self._repeated = 0
 
     def accept(self, telemetry: Telemetry, body: bytes, *, transport: str) -> Receipt:
         """Take one request; see `Sink`."""
@@ -64,12 +67,13 @@ class Intake:
     def counters(self) -> IntakeCounters:
         """What was counted so far."""
         with self._lock:
-            return IntakeCounters(dict(self._requests), dict(self._accepted), dict(self._rejected))
+            return IntakeCounters(dict(self._requests), dict(self._accepted), dict(self._rejected), self._repeated)
 
     def _take(self, telemetry: Telemetry, body: bytes) -> tuple[Receipt, Mapping[str, int]]:
         if len(body) > self._max_body:
             raise TooLarge(f"the request has {len(body)} bytes, the limit is {self._max_body}")
         receipt, reasons = check(telemetry, body)
-        if receipt.accepted:
-            self._recorder.append(telemetry, body, receipt.accepted)
+        if receipt.accepted and not self._recorder.append(telemetry, body, receipt.accepted):
+            with self._lock:
+                self._repeated += 1
         return receipt, reasons

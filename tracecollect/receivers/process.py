@@ -7,6 +7,7 @@ A process of its own, because decoding and the engine hold the interpreter lock 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import logging
@@ -15,7 +16,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -43,13 +43,16 @@ class ReceiverProcess:
         host: str = "127.0.0.1",
         port: int = 4317,
         max_body: int = MAX_BODY,
+        restart_seconds: float = 1.0,
     ) -> None:
         self._config = {"recorder": recorder, "options": dict(options), "host": host, "max_body": max_body}
         self.port = port
+        self._restart = restart_seconds
         self._child: subprocess.Popen[str] | None = None
         self._ready = threading.Event()
         self._failure: TracecollectError | None = None
-        self._stopping = False
+        self._serving = False
+        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._buried = IntakeCounters()
         self._latest = IntakeCounters()
@@ -74,17 +77,23 @@ class ReceiverProcess:
 
     def alive(self) -> bool:
         """Whether the port is served right now."""
-        return self._ready.is_set() and self._child is not None and self._child.poll() is None
+        return self._serving
 
     @property
     def pid(self) -> int | None:
         """The child's process id."""
         return self._child.pid if self._child is not None else None
 
+    def kill(self) -> None:
+        """End the child at once, as a crash would; another one is started."""
+        if self._child is not None:
+            self._child.kill()
+
     def stop(self, grace: float = 5.0) -> None:
         """Refuse new requests, answer the running ones within `grace` seconds, end the process. Idempotent."""
-        self._stopping = True
-        child = self._child
+        with self._lock:
+            self._ended.set()
+            child = self._child
         if child is None:
             return
         if child.poll() is None and child.stdin is not None:
@@ -100,9 +109,7 @@ class ReceiverProcess:
             child.wait()
         if self._watch is not None:
             self._watch.join()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                pipe.close()
+        _close(child)
         self._child = None
 
     def _spawn(self) -> None:
@@ -117,27 +124,39 @@ class ReceiverProcess:
 
     def _follow(self) -> None:
         """Read what the child says until it ends; start another one when nobody asked it to end."""
-        while self._child is not None and self._child.stdout is not None:
-            for line in self._child.stdout:
-                self._hear(json.loads(line))
-            code = self._child.wait()
-            if self._stopping or self._failure is not None or not self._ready.is_set():
-                self._failure = self._failure or ListenError(f"the receiver process ended with status {code}")
+        while (child := self._child) is not None and child.stdout is not None:
+            for line in child.stdout:
+                self._hear(line)
+            code = child.wait()
+            self._serving = False
+            if not self._ready.is_set():
+                self._failure = ListenError(f"the receiver process ended with status {code}")
                 self._ready.set()
+            if self._failure is not None or self._ended.is_set():
                 return
             _log.warning("the receiver process ended with status %s; starting another one", code)
+            _close(child)
+            if self._ended.wait(self._restart):
+                return
             with self._lock:
                 self._buried, self._latest = self._buried.plus(self._latest), IntakeCounters()
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    pipe.close()
-            time.sleep(0.2)
-            self._spawn()
+                # `stop` looks at the child under the same lock: it stops this one, or there is no other.
+                if self._ended.is_set():
+                    return
+                self._spawn()
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
+    def _hear(self, line: str) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            # The child died while it wrote.
+            return
         if "ready" in message:
             self.port = int(message["ready"])
+            self._serving = True
             self._ready.set()
+        elif "failed" in message and self._ready.is_set():
+            _log.error("the receiver process cannot start again, will try: %s", message["message"])
         elif "failed" in message:
             kind = _ERRORS.get(message["failed"], TracecollectError)
             self._failure = kind(message["message"], hint=message["hint"])
@@ -147,9 +166,17 @@ class ReceiverProcess:
                 self._latest = _counters(message)
 
 
+def _close(child: subprocess.Popen[str]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            # What a dead child did not read is still in the buffer, and closing tries to write it.
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
 def _counters(message: Mapping[str, Any]) -> IntakeCounters:
     requests = {(transport, signal_, code): count for transport, signal_, code, count in message["requests"]}
-    return IntakeCounters(requests, message["accepted"], message["rejected"])
+    return IntakeCounters(requests, message["accepted"], message["rejected"], message["repeated"])
 
 
 def main(config: Mapping[str, Any], orders: IO[str], reports: IO[str]) -> int:
@@ -193,6 +220,7 @@ def _report(intake: Intake, reports: IO[str], stopped: threading.Event) -> None:
                     "requests": [[*key, count] for key, count in counters.requests.items()],
                     "accepted": counters.accepted,
                     "rejected": counters.rejected,
+                    "repeated": counters.repeated,
                 },
             )
             last = counters

@@ -112,6 +112,11 @@ def times(nanos: Nanos) -> Column:
     return pa.array(np.minimum(nanos, _MAX_TIME).astype(np.int64), TIME)
 
 
+def times_or(nanos: Nanos, came: Ints) -> Column:
+    """The same, with the time of arrival where no time was given: 1970 would be beyond every retention."""
+    return times(np.where(nanos != 0, nanos, came.astype(np.uint64)))
+
+
 def parents(lists: Column) -> Ints:
     """For every child the row of the list it is in."""
     return np.repeat(np.arange(len(lists)), np.diff(offsets_of(lists)))

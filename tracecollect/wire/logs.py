@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from tracecollect.wire.columns import Column, Ints, hex_ids, labels, numbers, parents, text, times
+from tracecollect.wire.columns import Column, Ints, hex_ids, labels, numbers, parents, text, times, times_or
 from tracecollect.wire.schema import decoder
 from tracecollect.wire.values import attributes, values
 
 
 def log_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
-    """The log records of many requests. A record without its own time has the time it was observed."""
+    """The log records of many requests. A record without its own time has the time it was observed or arrived."""
     of_request: Column = decoder("LogsRequest").list_to_record_batch(list(bodies)).column(0)
     resources = of_request.values
     scopes = resources.field("scope_logs").values
@@ -24,7 +24,7 @@ def log_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
     happened, observed = numbers(records.field("time_unix_nano")), numbers(records.field("observed_time_unix_nano"))
     return pa.table(
         {
-            "Timestamp": times(np.where(happened != 0, happened, observed)),
+            "Timestamp": times_or(np.where(happened != 0, happened, observed), came),
             "TraceId": hex_ids(records.field("trace_id"), 16),
             "SpanId": hex_ids(records.field("span_id"), 8),
             "TraceFlags": pa.array(numbers(records.field("flags")).astype(np.uint8)),

@@ -8,7 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tracecollect.wire.columns import Column, Ints, hex_ids, labels, list_column, numbers, offsets_of, parents, times
+from tracecollect.wire.columns import (
+    Column,
+    Ints,
+    hex_ids,
+    labels,
+    list_column,
+    numbers,
+    offsets_of,
+    parents,
+    times,
+    times_or,
+)
 from tracecollect.wire.logs import resource_columns, scope_columns
 from tracecollect.wire.schema import decoder
 from tracecollect.wire.values import attributes
@@ -37,7 +48,7 @@ def metric_columns(bodies: Sequence[bytes], arrived: Ints) -> Mapping[str, pa.Ta
                 "ScopeDroppedAttrCount": scopes.field("scope")
                 .field("dropped_attributes_count")
                 .take(pa.array(scope_of[metric_of])),
-                **_point(metrics, points, metric_of),
+                **_point(metrics, points, metric_of, came[metric_of]),
                 **columns(holder, points, metric_of),
                 "Arrived": times(came[metric_of].astype(np.uint64)),
             }
@@ -45,7 +56,7 @@ def metric_columns(bodies: Sequence[bytes], arrived: Ints) -> Mapping[str, pa.Ta
     return tables
 
 
-def _point(metrics: Column, points: Column, metric_of: Ints) -> dict[str, Column]:
+def _point(metrics: Column, points: Column, metric_of: Ints, came: Ints) -> dict[str, Column]:
     rows = pa.array(metric_of)
     return {
         "MetricName": labels(metrics.field("name")).take(rows),
@@ -53,7 +64,7 @@ def _point(metrics: Column, points: Column, metric_of: Ints) -> dict[str, Column
         "MetricUnit": labels(metrics.field("unit")).take(rows),
         "Attributes": attributes(points.field("attributes")).maps(),
         "StartTimeUnix": times(numbers(points.field("start_time_unix_nano"))),
-        "TimeUnix": times(numbers(points.field("time_unix_nano"))),
+        "TimeUnix": times_or(numbers(points.field("time_unix_nano")), came),
         "Flags": points.field("flags"),
     }
 

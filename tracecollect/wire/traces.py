@@ -22,6 +22,7 @@ from tracecollect.wire.columns import (
     parents,
     text,
     times,
+    times_or,
 )
 from tracecollect.wire.schema import decoder
 from tracecollect.wire.values import attributes
@@ -49,7 +50,7 @@ def trace_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
             **_identity(spans),
             **_scope(scopes.field("scope"), scope_of),
             **_resource(resources.field("resource"), resource_of),
-            **_course(spans),
+            **_course(spans, came),
             **_events(spans.field("events")),
             **_links(spans.field("links")),
             "Arrived": times(came.astype(np.uint64)),
@@ -91,12 +92,12 @@ def _resource(resources: Column, resource_of: Ints) -> dict[str, Column]:
     }
 
 
-def _course(spans: Column) -> dict[str, Column]:
+def _course(spans: Column, came: Ints) -> dict[str, Column]:
     start, end = numbers(spans.field("start_time_unix_nano")), numbers(spans.field("end_time_unix_nano"))
     status = spans.field("status")
     return {
-        "Timestamp": times(start),
-        "Duration": pa.array(np.where(end > start, end - start, np.uint64(0))),
+        "Timestamp": times_or(np.where(start != 0, start, end), came),
+        "Duration": pa.array(np.where((end > start) & (start != 0), end - start, np.uint64(0))),
         "StatusCode": _named(CODES, status.field("code")),
         "StatusMessage": text(status.field("message")),
         "SpanAttributes": _marked(attributes(spans.field("attributes")), start, end).maps(),
@@ -111,13 +112,13 @@ def _named(words: Column, column: Column) -> Column:
 
 
 def _marked(own: Attributes, start: Nanos, end: Nanos) -> Attributes:
-    """Spans without an end are still running; an end before the start is somebody's clock."""
+    """Spans without an end are still running; no start, or an end before it, is somebody's clock."""
     running = np.flatnonzero(end == 0)
     if len(running):
         own = own.with_entry(running, OPEN, "true")
-    turned = np.flatnonzero((end < start) & (end != 0))
-    if len(turned):
-        own = own.with_entry(turned, CLOCK, "end before start")
+    for what, spans in (("end before start", (end < start) & (end != 0)), ("no start", start == 0)):
+        if spans.any():
+            own = own.with_entry(np.flatnonzero(spans), CLOCK, what)
     return own
 
 

@@ -32,8 +32,10 @@ def flatten_traces(request: ExportTraceServiceRequest, arrived: int) -> Iterator
                     attributes.append(("tracecollect.open", "true"))
                 elif span.end_time_unix_nano < span.start_time_unix_nano:
                     attributes.append(("tracecollect.clock", "end before start"))
+                if span.start_time_unix_nano == 0:
+                    attributes.append(("tracecollect.clock", "no start"))
                 yield {
-                    "Timestamp": min(span.start_time_unix_nano, LATEST),
+                    "Timestamp": min(span.start_time_unix_nano or span.end_time_unix_nano or arrived, LATEST),
                     "TraceId": span.trace_id.hex(),
                     "SpanId": span.span_id.hex(),
                     "ParentSpanId": hex_id(span.parent_span_id, 8),
@@ -45,7 +47,9 @@ def flatten_traces(request: ExportTraceServiceRequest, arrived: int) -> Iterator
                     "ScopeName": ss.scope.name,
                     "ScopeVersion": ss.scope.version,
                     "SpanAttributes": attributes,
-                    "Duration": max(span.end_time_unix_nano - span.start_time_unix_nano, 0),
+                    "Duration": max(span.end_time_unix_nano - span.start_time_unix_nano, 0)
+                    if span.start_time_unix_nano
+                    else 0,
                     "StatusCode": CODES.get(span.status.code, "Unset"),
                     "StatusMessage": span.status.message,
                     "Events.Timestamp": [min(e.time_unix_nano, LATEST) for e in span.events],
@@ -65,7 +69,7 @@ def flatten_logs(request: ExportLogsServiceRequest, arrived: int) -> Iterator[Ro
         for sl in rl.scope_logs:
             for record in sl.log_records:
                 yield {
-                    "Timestamp": min(record.time_unix_nano or record.observed_time_unix_nano, LATEST),
+                    "Timestamp": min(record.time_unix_nano or record.observed_time_unix_nano or arrived, LATEST),
                     "TraceId": hex_id(record.trace_id, 16),
                     "SpanId": hex_id(record.span_id, 8),
                     "TraceFlags": record.flags & 0xFF,
@@ -98,7 +102,7 @@ def flatten_metrics(request: ExportMetricsServiceRequest, arrived: int) -> Itera
                             "MetricUnit": metric.unit,
                             "Attributes": pairs(point.attributes),
                             "StartTimeUnix": min(point.start_time_unix_nano, LATEST),
-                            "TimeUnix": min(point.time_unix_nano, LATEST),
+                            "TimeUnix": min(point.time_unix_nano or arrived, LATEST),
                             "Flags": point.flags,
                             **POINTS[kind](data, point),
                             "Arrived": arrived,

@@ -73,7 +73,7 @@ def test_tokens_never_come_twice_even_when_the_journal_was_empty_between(path: P
     tokens = []
     for _ in range(3):
         with opened(path) as (reader, writer):
-            writer.append(Telemetry.TRACES, b"x", 1)
+            writer.append(Telemetry.TRACES, b"%d" % len(tokens), 1)
             take(reader)
             tokens.append(reader.token())
             reader.forget()
@@ -106,7 +106,7 @@ def test_over_the_bound_in_bytes_the_sender_is_told_to_come_again(path: Path) ->
             writer.append(Telemetry.TRACES, b"x", 1)
         take(reader)
         reader.forget()
-        writer.append(Telemetry.TRACES, b"x", 1)
+        assert writer.append(Telemetry.TRACES, b"x", 1)
 
 
 def test_over_the_bound_in_age_the_sender_is_told_to_come_again(path: Path) -> None:
@@ -146,6 +146,31 @@ def test_many_threads_share_commits_and_nothing_is_lost(path: Path) -> None:
         for thread in threads:
             thread.join()
         assert {e.body for e in take(reader)} == {b"%d.%d" % (n, i) for n in range(8) for i in range(20)}
+
+
+def test_the_same_request_again_is_a_retry_and_kept_once(path: Path) -> None:
+    with opened(path) as (reader, writer):
+        assert writer.append(Telemetry.TRACES, BIG, 1)
+        assert not writer.append(Telemetry.TRACES, BIG, 1)
+        assert writer.append(Telemetry.LOGS, BIG, 1)
+        take(reader)
+        reader.forget()
+    with opened(path) as (reader, writer):
+        assert not writer.append(Telemetry.TRACES, BIG, 1)
+        assert reader.depth().entries == 0
+
+
+def test_a_retry_to_another_process_is_recognised_too(path: Path) -> None:
+    with opened(path) as (reader, writer):
+        other = JournalWriter(path)
+        try:
+            assert writer.append(Telemetry.TRACES, b"x", 1)
+            assert not other.append(Telemetry.TRACES, b"x", 1)
+            assert other.append(Telemetry.TRACES, b"y", 1)
+            assert not writer.append(Telemetry.TRACES, b"y", 1)
+            assert reader.depth().entries == 2
+        finally:
+            other.close()
 
 
 def test_an_entry_set_aside_leaves_the_batch_and_is_kept(path: Path) -> None:

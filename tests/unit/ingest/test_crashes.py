@@ -1,0 +1,136 @@
+"""Receivers and pipelines are killed at random moments: what was acknowledged is stored, and stored once."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from contract.receiver import trace_request
+
+from tracecollect.ports import Telemetry
+from tracecollect.receivers.otlp_grpc import SERVICES
+from tracecollect.receivers.process import ReceiverProcess
+
+EXPORT = f"/{SERVICES[Telemetry.TRACES]}/Export"
+
+
+@contextlib.contextmanager
+def receiving(directory: Path) -> Iterator[ReceiverProcess]:
+    process = ReceiverProcess(
+        "tracecollect.journal:JournalWriter", {"path": str(directory / "journal.db")}, port=0, restart_seconds=0.01
+    )
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def start_pipeline(directory: Path, kind: str) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("pipeline_process.py")), str(directory), kind],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def end(child: subprocess.Popen[str]) -> int:
+    try:
+        child.communicate(timeout=60)
+    finally:
+        child.kill()
+    return child.returncode
+
+
+class Sender(threading.Thread):
+    """Sends requests of three spans one after the other; each again until it is acknowledged."""
+
+    def __init__(self, port: int, number: int, requests: int) -> None:
+        super().__init__()
+        self.port, self.number, self.requests = port, number, requests
+        self.acknowledged: list[str] = []
+        self.refusals: set[grpc.StatusCode] = set()
+
+    def run(self) -> None:
+        for request in range(self.requests):
+            ids = [(1 + self.number << 40 | request << 8 | span).to_bytes(8, "big") for span in range(3)]
+            body = trace_request(*((b"t" * 16, one, "x") for one in ids))
+            while not self.sent(body):
+                time.sleep(0.02)
+            self.acknowledged += [one.hex() for one in ids]
+
+    def sent(self, body: bytes) -> bool:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 20)]
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}", options=options) as channel:
+            try:
+                channel.unary_unary(EXPORT)(body, timeout=5)
+            except grpc.RpcError as error:
+                self.refusals.add(error.code())
+                return False
+            return True
+
+
+def stored(directory: Path, kind: str) -> list[str]:
+    if kind == "chdb":
+        from tracecollect.storage.clickhouse import ClickHouseStore
+
+        store = ClickHouseStore(f"chdb://{directory}/store")
+        try:
+            return [span.span_id for span in store.spans((b"t" * 16).hex())]
+        finally:
+            store.close()
+    with contextlib.closing(sqlite3.connect(directory / "store.db")) as connection:
+        return [one for (one,) in connection.execute("SELECT id FROM spans")]
+
+
+def run_and_kill(directory: Path, kind: str, *, requests: int, seed: int) -> tuple[list[str], int]:
+    """What was acknowledged, and how often something was killed."""
+    dice = random.Random(seed)
+    kills = 0
+    with receiving(directory) as receiver:
+        pipeline = start_pipeline(directory, kind)
+        senders = [Sender(receiver.port, number, requests) for number in range(4)]
+        for sender in senders:
+            sender.start()
+        while any(sender.is_alive() for sender in senders):
+            time.sleep(dice.uniform(0.01, 0.25))
+            kills += 1
+            if dice.random() < 0.5 and receiver.alive():
+                receiver.kill()
+            else:
+                pipeline.kill()
+                pipeline.communicate()
+                pipeline = start_pipeline(directory, kind)
+        for sender in senders:
+            sender.join()
+            assert sender.refusals <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+        assert end(pipeline) == 0
+    return [one for sender in senders for one in sender.acknowledged], kills
+
+
+@pytest.mark.slow
+def test_nothing_acknowledged_is_lost_or_doubled_when_everything_is_killed(tmp_path: Path) -> None:
+    acknowledged, kills = run_and_kill(tmp_path, "sqlite", requests=150, seed=random.randrange(10**6))
+    assert kills > 2
+    assert sorted(stored(tmp_path, "sqlite")) == sorted(acknowledged)
+
+
+@pytest.mark.slow
+def test_the_real_store_keeps_the_promise_too(tmp_path: Path) -> None:
+    acknowledged, kills = run_and_kill(tmp_path, "chdb", requests=40, seed=random.randrange(10**6))
+    assert kills > 1
+    found = stored(tmp_path, "chdb")
+    assert sorted(found) == sorted(acknowledged)
