@@ -64,8 +64,8 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
     columns = _canonical(dialects, "SpanAttributes")
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
-        f"       StatusCode, SpanAttributes, Flags, Timestamp AS started_, Timestamp + toIntervalNanosecond(Duration) AS ended_,\n"
-        f"       ScopeName, Arrived, {columns}\n"
+        f"       StatusCode, SpanAttributes, Flags, ScopeName, Arrived, Timestamp AS started_,\n"
+        f"       Timestamp + toIntervalNanosecond(Duration) AS ended_, {columns}\n"
         f"  FROM otel_traces WHERE ScopeName IN ({_texts(scopes)})"
     )
     return _select(rules, inner, "SpanName", _span_field)
@@ -115,7 +115,8 @@ def _select(rules: Sequence[_Numbered], inner: str, name: str, field: Callable[[
     return (
         f"SELECT ServiceName AS service, instance_ AS instance, {pick(lambda o: o.dialect.name)} AS dialect,\n"
         f"  toUInt16({_array([o.dialect.version for o in rules])}[s]) AS version,\n"
-        f"  {pick(lambda o: o.rule.pair)} AS pair, {pick(lambda o: o.rule.kind.value)} AS signal, {pick(lambda o: o.rule.role.value)} AS role,\n"
+        f"  {pick(lambda o: o.rule.pair)} AS pair, {pick(lambda o: o.rule.kind.value)} AS signal,\n"
+        f"  {pick(lambda o: o.rule.role.value)} AS role,\n"
         f"  multiIf({key}, '') AS key,\n"
         f"  if({_array([int(o.rule.at == 'start') for o in rules])}[s] = 1, started_, ended_) AS at,\n"
         f"  started_ AS started, TraceId AS trace_id, SpanId AS span_id, ParentSpanId AS parent_id, pool_ AS pool,\n"

@@ -23,6 +23,7 @@ from tracecollect.model import (
 from tracecollect.ports import Batch
 from tracecollect.storage import rows, texts
 from tracecollect.storage.engine import Engine, directory_of
+from tracecollect.storage.holds import StoredHolds
 
 _log = logging.getLogger(__name__)
 WEEK = 7 * 86400
@@ -34,8 +35,8 @@ _FOREVER = 2**64 - 1
 _OPTIONS = {"mark_cache_size": str(256 << 20), "index_mark_cache_size": str(64 << 20), "uncompressed_cache_size": "0"}
 
 
-class ClickHouseStore:
-    """Implements `ports.Store` on an engine."""
+class ClickHouseStore(StoredHolds):
+    """Implements `ports.Store` on an engine; the connection half is `StoredHolds`."""
 
     def __init__(self, url: str, *, retention: int = WEEK, cluster: str = "", max_seconds: float = 30) -> None:
         """Open the store and bring its tables up to date. `retention` in seconds.
@@ -51,7 +52,7 @@ class ClickHouseStore:
                     f"cannot make the store directory {directory}: {error.strerror}",
                     hint="choose another with --data-dir",
                 ) from error
-        self._engine = Engine(url, options=_OPTIONS, max_seconds=max_seconds)
+        super().__init__(Engine(url, options=_OPTIONS, max_seconds=max_seconds))
         try:
             self._prepare(retention, cluster)
         except StoreError:
@@ -65,6 +66,7 @@ class ClickHouseStore:
         for name in texts.VIEWS:
             self._engine.command(texts.view(name))
         self._keep_for(retention, cluster)
+        self.apply_dialects()
         for part in self.broken_parts():
             _log.error("stored data could not be read and was moved away: %s", part)
 

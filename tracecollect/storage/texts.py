@@ -46,8 +46,9 @@ TELEMETRY = tuple(name for name in TABLES if name.startswith("otel_"))
 
 @cache
 def query(name: str) -> str:
-    """The question `queries/<name>.sql`; its holes are bound parameters `{name:Type}`."""
-    return (files(__package__) / "queries" / f"{name}.sql").read_text("utf-8")
+    """The question `queries/<name>.sql`; its holes are bound, but for `{instance}`, the process."""
+    text = (files(__package__) / "queries" / f"{name}.sql").read_text("utf-8")
+    return text.replace("{instance}", fragment("instance"))
 
 
 @cache
@@ -82,6 +83,11 @@ def view(name: str, *, cluster: str = "") -> str:
         return text
     text = text.replace(f"EXISTS {name} TO instances", f"EXISTS {name} ON CLUSTER '{cluster}' TO instances_local")
     return re.sub(r"FROM (otel_\w+)", r"FROM \1_local", text)
+
+
+def columns_of(select: str) -> str:
+    """The names that a SELECT of ours gives its columns, for an INSERT that must not depend on their order."""
+    return ", ".join(re.findall(r" AS (\w+)(?=,|\nFROM)", select.partition("\nFROM")[0] + "\nFROM"))
 
 
 def _render(text: str, prefix: str, durable: str, retention: int) -> str:

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS connection_signals
     version       UInt16,
     pair          LowCardinality(String),
     signal        LowCardinality(String),
-    role          Enum8('open' = 1, 'close' = 2, 'excuse' = 3, 'pin' = 4, 'note' = 5),
+    role          LowCardinality(String), -- open, close, excuse, pin or note
     key           String CODEC(ZSTD(1)),
     at            DateTime64(9) CODEC(Delta, ZSTD(1)),
     started       DateTime64(9) CODEC(Delta, ZSTD(1)),

@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS dialect_views
 (
     source     LowCardinality(String),
     sha256     String,
-    dialects   Array(Tuple(name String, version UInt16)),
+    dialects   Array(String), -- name/version
     applied_at DateTime64(3) DEFAULT now64(3)
 )
 ENGINE = {engine}

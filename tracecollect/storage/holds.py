@@ -1,0 +1,244 @@
+"""The connection half of the real store: keeps the dialects' views current and asks what the judge needs to know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from tracecollect.lifecycle import compile as compiler
+from tracecollect.lifecycle.dialects import Dialect, shipped
+from tracecollect.model import Instant, Owner, PoolSample, Role, Signal, SignalKind, Window
+from tracecollect.ports import Borrow, InstanceSeen, KeyTotals, OpenKey, SpanLoss
+from tracecollect.storage import texts
+from tracecollect.storage.engine import Engine
+from tracecollect.storage.rows import Row
+
+_log = logging.getLogger(__name__)
+# More open holds than this in one window are a catastrophe that needs no exact number.
+_MOST_KEYS = 20_000
+_MOST_BORROWS = 2_000_000
+_MOST_SAMPLES = 1_000_000
+
+
+class StoredHolds:
+    """Implements `ports.HoldReader` with SQL over `connection_signals`, `pool_samples` and `instances`."""
+
+    def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
+        self._engine = engine
+        self._dialects = tuple(shipped() if dialects is None else dialects)
+        pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
+        # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
+        self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
+        self._open_ifs = [pair.open_if for _, pair in pairs]
+        self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
+
+    # --- dialects -----------------------------------------------------------------------------------
+
+    def apply_dialects(self) -> None:
+        """Make the views say what the dialects say now; apply new and raised ones to what is stored already."""
+        applied = {row["source"]: row for row in self._engine.rows("dialect_views_latest")}
+        existing = {row["name"] for row in self._engine.rows("table_texts")}
+        for source in (*compiler.SIGNALS, *compiler.SAMPLES):
+            sql = compiler.compiled(source, self._dialects, texts.fragment("instance"))
+            if sql is None:
+                continue
+            before = applied.get(source)
+            view = compiler.view_name(source)
+            if before is not None and before["sha256"] == compiler.digest(sql) and view in existing:
+                continue
+            if view in existing:
+                self._engine.command(f"ALTER TABLE {view} MODIFY QUERY {sql}")
+            else:
+                self._engine.command(f"CREATE MATERIALIZED VIEW {view} TO {compiler.target(source)} AS {sql}")
+            self._backfill(source, set(before["dialects"]) if before else set())
+            self._note(source, sql)
+
+    def _backfill(self, source: str, known: set[str]) -> None:
+        """Rows may come twice when a dialect's text changed and its version did not: readers count facts once."""
+        new = [one for one in self._dialects if f"{one.name}/{one.version}" not in known]
+        sql = compiler.compiled(source, new, texts.fragment("instance")) if new else None
+        if sql is None:
+            return
+        _log.info("reading what is stored with the dialects %s", ", ".join(one.name for one in new))
+        columns = texts.columns_of(sql)
+        self._engine.command(f"INSERT INTO {compiler.target(source)} ({columns}) {sql}")
+
+    def _note(self, source: str, sql: str) -> None:
+        self._engine.command(
+            "INSERT INTO dialect_views (source, sha256, dialects)"
+            " VALUES ({source:String}, {sha:String}, {dialects:Array(String)})",
+            {"source": source, "sha": compiler.digest(sql), "dialects": self._versions},
+        )
+
+    # --- keys and signals ---------------------------------------------------------------------------
+
+    def open_keys(self, window: Window, *, grace: int) -> Sequence[OpenKey]:
+        """Keys whose newest opener is unanswered and older than grace."""
+        found = self._engine.rows(
+            "holds_open_keys",
+            **_bounds(window),
+            grace=grace,
+            pairs=self._pairs,
+            open_ifs=self._open_ifs,
+            limit=_MOST_KEYS,
+        )
+        return [OpenKey(row["instance"], row["dialect"], row["pair"], row["key"]) for row in found]
+
+    def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
+        """The facts of these keys in order of time."""
+        wanted = set(keys)
+        if not wanted:
+            return []
+        found = self._engine.rows(
+            "holds_facts",
+            **_bounds(window),
+            pairs=self._pairs,
+            dialects=sorted({one.dialect for one in wanted}),
+            instances=sorted({one.instance for one in wanted}),
+            keys=sorted({one.key for one in wanted}),
+        )
+        signals = map(_signal, found)
+        return [one for one in signals if OpenKey(one.instance, one.dialect, one.pair, one.key) in wanted]
+
+    def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
+        """Every signal of one trace in order of time."""
+        return [_signal(row) for row in self._engine.rows("holds_of_trace", trace_id=trace_id, pairs=self._pairs)]
+
+    def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
+        """The newest signals of one pool in order of time."""
+        found = self._engine.rows(
+            "holds_of_pool", **_bounds(window), instance=instance, pool=pool, pairs=self._pairs, limit=limit
+        )
+        return [_signal(row) for row in reversed(found)]
+
+    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
+        """The borrows of these instances with the end of the entry span that took them."""
+        found = self._engine.rows(
+            "holds_borrows", **_bounds(window), instances=sorted(set(instances)), pairs=self._pairs, limit=_MOST_BORROWS
+        )
+        return [
+            Borrow(
+                row["service"],
+                row["instance"],
+                row["dialect"],
+                row["pool"],
+                row["trace_id"],
+                row["span_id"],
+                Instant(row["acquired_ns"]),
+                Instant(row["owner_ended_ns"]) if row["owner_ended_ns"] else None,
+            )
+            for row in found
+        ]
+
+    # --- the world around them ----------------------------------------------------------------------
+
+    def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
+        """Entry spans of these traces in order of start."""
+        wanted = sorted(set(trace_ids))
+        found = self._engine.rows("holds_owners", trace_ids=wanted) if wanted else []
+        return [
+            Owner(
+                row["trace_id"],
+                row["span_id"],
+                row["service"],
+                row["instance"],
+                row["name"],
+                Instant(row["start_ns"]),
+                Instant(row["end_ns"]),
+            )
+            for row in found
+        ]
+
+    def totals(self, window: Window) -> Sequence[KeyTotals]:
+        """Opened and closed keys per instance, dialect, pair and pool."""
+        return [
+            KeyTotals(
+                row["service"],
+                row["instance"],
+                row["dialect"],
+                row["pair"],
+                row["pool"],
+                row["keys"],
+                row["closed"],
+                row["stray"],
+                row["acquired"],
+                Instant(row["first_ns"]),
+                Instant(row["last_ns"]),
+            )
+            for row in self._engine.rows("holds_totals", **_bounds(window), pairs=self._pairs)
+        ]
+
+    def loss(self, services: Iterable[str], window: Window, *, grace: int) -> Sequence[SpanLoss]:
+        """Measured span loss of these services' instances."""
+        asked = sorted(set(services))
+        found = self._engine.rows("holds_loss", **_bounds(window), services=asked, grace=grace) if asked else []
+        return [SpanLoss(row["instance"], row["referred"], row["missing"]) for row in found]
+
+    def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
+        """Pool metrics under canonical names in order of time."""
+        found = self._engine.rows(
+            "holds_samples",
+            **_bounds(window),
+            dialects=self._versions,
+            instance=instance,
+            pool=pool,
+            limit=_MOST_SAMPLES,
+        )
+        return [
+            PoolSample(
+                row["service"],
+                row["instance"],
+                row["dialect"],
+                row["pool"],
+                row["measure"],
+                Instant(row["at_ns"]),
+                row["value"],
+                Instant(row["since_ns"]),
+                tuple(row["trace_ids"]),
+            )
+            for row in found
+        ]
+
+    def instances(self, window: Window) -> Sequence[InstanceSeen]:
+        """Every (instance, scope) heard of in the window."""
+        return [
+            InstanceSeen(
+                row["service"],
+                row["instance"],
+                row["scope"],
+                row["spans"],
+                Instant(row["first_ns"]),
+                Instant(row["last_ns"]),
+                Instant(row["arrived_ns"]),
+                tuple(row["systems_seen"]),
+            )
+            for row in self._engine.rows("holds_instances", **_bounds(window))
+        ]
+
+
+def _bounds(window: Window) -> dict[str, object]:
+    return {"since": window.since, "until": window.until}
+
+
+def _signal(row: Row) -> Signal:
+    return Signal(
+        service=row["service"],
+        instance=row["instance"],
+        dialect=row["dialect"],
+        pair=row["pair"],
+        kind=SignalKind(row["signal"]),
+        role=Role(row["role"]),
+        key=row["key"],
+        at=Instant(row["at_ns"]),
+        started=Instant(row["started_ns"]),
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        parent_id=row["parent_id"],
+        pool=row["pool"],
+        connection_id=row["connection_id"],
+        name=row["name"],
+        statement=row["statement"],
+        code=row["code"],
+        reason=row["reason"],
+        arrived=Instant(row["arrived_ns"]),
+    )

@@ -1,0 +1,66 @@
+"""Judges again while telemetry arrives, so that findings keep their history also when nobody asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from tracecollect.errors import StoreError
+from tracecollect.model import SECOND, LeakQuery
+from tracecollect.ports import Answers
+
+_log = logging.getLogger(__name__)
+
+
+class Judge:
+    """Asks for the leaks every `interval` seconds, as long as the answer can have changed.
+
+    `progress` grows with everything stored. What is stored ripens by time alone, too: until the grace is over
+    after the last arrival, silence changes verdicts.
+    """
+
+    def __init__(self, answers: Answers, progress: Callable[[], int], *, grace: int, interval: float) -> None:
+        self._answers = answers
+        self._progress = progress
+        self._query = LeakQuery(grace=grace)
+        self._interval = interval
+        self._ripe = grace / SECOND + 2 * interval
+        self._stop = threading.Event()
+        self._counts: Mapping[str, int] = {}
+        self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
+
+    def start(self) -> None:
+        """Judge now, then again and again."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the judgement that runs. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def counts(self) -> Mapping[str, int]:
+        """Findings by verdict at the last judgement."""
+        return self._counts
+
+    def _run(self) -> None:
+        seen, changed = -1, time.monotonic()
+        while True:
+            stored = self._progress()
+            if stored != seen:
+                seen, changed = stored, time.monotonic()
+            if time.monotonic() - changed <= self._ripe:
+                self._judge()
+            if self._stop.wait(self._interval):
+                return
+
+    def _judge(self) -> None:
+        try:
+            report = self._answers.leaks(self._query)
+        except StoreError as error:
+            _log.error("findings could not be judged, will try again: %s", error.message)
+            return
+        self._counts = dict(Counter(str(one.verdict) for one in report.findings))
