@@ -11,7 +11,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from tracecollect.errors import Rejected, StoreError
+from tracecollect.errors import StoreError
 from tracecollect.ports import Backlog, Batch, Depth, Entry, SpanWriter, Telemetry
 from tracecollect.wire.decode import decode, plain
 
@@ -44,7 +44,7 @@ class Pipeline:
         backlog: Backlog,
         writer: SpanWriter,
         *,
-        redact: Redactor | None = None,
+        redact: Redactor = lambda table: table,
         linger: float = 1.0,
         batch_items: int = 100_000,
         batch_bytes: int = 64 << 20,
@@ -105,7 +105,8 @@ class Pipeline:
             try:
                 busy = self._due() and self._one_batch()
                 failures = 0
-            except StoreError as error:
+            except Exception as error:
+                # Not only StoreError: a surprise must be retried and seen, not end the thread in silence.
                 failures += 1
                 self._failed(error, failures)
                 busy = False
@@ -140,16 +141,18 @@ class Pipeline:
         for telemetry in Telemetry:
             mine = [entry for entry in entries if entry.telemetry is telemetry]
             for chunk in _chunks(mine):
-                for name, table in self._readable(telemetry, chunk):
-                    table = self._redact(table) if self._redact is not None else table
-                    parts.setdefault(name, []).append(plain(table))
+                for tables in self._readable(telemetry, chunk):
+                    for name, table in tables.items():
+                        parts.setdefault(name, []).append(table)
         return {name: pa.concat_tables(tables).combine_chunks() for name, tables in parts.items()}
 
-    def _readable(self, telemetry: Telemetry, entries: Sequence[Entry]) -> Iterable[tuple[str, pa.Table]]:
-        """Decode; when that fails, halve until the poisonous entry is alone, and set it aside."""
+    def _readable(self, telemetry: Telemetry, entries: Sequence[Entry]) -> Iterable[Mapping[str, pa.Table]]:
+        """Columns; where that fails, halve until the poisonous entry is alone, and set it aside."""
         try:
-            yield from decode(telemetry, [e.body for e in entries], [e.arrived for e in entries]).items()
-        except Rejected as error:
+            tables = decode(telemetry, [e.body for e in entries], [e.arrived for e in entries])
+            yield {name: plain(self._redact(table)) for name, table in tables.items()}
+        except Exception as error:
+            # Whatever it is: one request must not stop all those behind it.
             if len(entries) == 1:
                 self._set_aside(entries[0], error)
                 return
@@ -157,9 +160,9 @@ class Pipeline:
             yield from self._readable(telemetry, entries[:middle])
             yield from self._readable(telemetry, entries[middle:])
 
-    def _set_aside(self, entry: Entry, error: Rejected) -> None:
-        _log.error("request %d (%s) cannot be decoded and is set aside: %s", entry.id, entry.telemetry, error.message)
-        self._backlog.set_aside(entry, error.message)
+    def _set_aside(self, entry: Entry, error: Exception) -> None:
+        _log.error("request %d (%s) cannot be stored and is set aside: %s", entry.id, entry.telemetry, error)
+        self._backlog.set_aside(entry, str(error))
         self._counters = replace(self._counters, set_aside=self._counters.set_aside + 1)
 
     def _count(self, tables: Mapping[str, pa.Table], seconds: float) -> None:
@@ -174,13 +177,13 @@ class Pipeline:
             insert_seconds=was.insert_seconds + seconds,
         )
 
-    def _failed(self, error: StoreError, failures: int) -> None:
+    def _failed(self, error: Exception, failures: int) -> None:
         # One line when it begins and one for every tenth attempt: an outage of a night fits on a screen.
         if failures % 10 == 1:
-            _log.error("the store does not take batches, will try again: %s", error.message)
-        self._counters = replace(
-            self._counters, store_failures=self._counters.store_failures + 1, last_error=error.message
-        )
+            known = isinstance(error, StoreError)
+            _log.error("batches cannot be stored, will try again: %s", error, exc_info=None if known else error)
+        was = self._counters
+        self._counters = replace(was, store_failures=was.store_failures + 1, last_error=str(error))
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:

@@ -63,7 +63,7 @@ def _request() -> ExportTraceServiceRequest:
     }.items():
         span.attributes.add(key=key).value.string_value = value
     span.attributes.add(key="http.request.header.cookie").value.array_value.values.add().string_value = "a=b"
-    span.end_time_unix_nano = 5
+    span.start_time_unix_nano, span.end_time_unix_nano = 4, 5
     span.status.message = "cannot reach amqp://u:p@mq"
     span.events.add(name="x").attributes.add(key="card").value.string_value = "4111111111111111"
     return request
