@@ -1,0 +1,55 @@
+"""What a person sees, before it has a notation: `Timeline` and `Graph`, with roles and without colours.
+
+One function per view; each takes nouns and returns a diagram that any renderer can spell:
+
+    waterfall(trace)              Timeline   the trace's spans, its holds as lanes under the spans that used them
+    lifecycle(lifecycle)          Timeline   the holds of a finding, a pool or a trace; leaked first, never released
+    call_graph(trace | edges)     Graph      operations, calls, errors, durations
+    service_graph(trace | edges)  Graph      services and databases
+    finding_summary(finding)      Graph      entry operation → code or statement → pool, and the evidence
+"""
+
+from tracecollect.diagrams.calls import call_graph, service_graph
+from tracecollect.diagrams.finding import finding_summary, sentence
+from tracecollect.diagrams.lifecycle import lifecycle
+from tracecollect.diagrams.shapes import (
+    Axis,
+    Diagram,
+    Edge,
+    Graph,
+    Lane,
+    Marker,
+    Node,
+    Occupancy,
+    Role,
+    Sample,
+    Segment,
+    Tick,
+    Timeline,
+)
+from tracecollect.diagrams.waterfall import waterfall
+from tracecollect.diagrams.words import duration, moment
+
+__all__ = [
+    "Axis",
+    "Diagram",
+    "Edge",
+    "Graph",
+    "Lane",
+    "Marker",
+    "Node",
+    "Occupancy",
+    "Role",
+    "Sample",
+    "Segment",
+    "Tick",
+    "Timeline",
+    "call_graph",
+    "duration",
+    "finding_summary",
+    "lifecycle",
+    "moment",
+    "sentence",
+    "service_graph",
+    "waterfall",
+]
