@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
@@ -66,20 +65,11 @@ def application(
 class WebServer:
     """A listening web server. `address` has the bound port."""
 
-    def __init__(
-        self,
-        answers: Answers,
-        vitals: Callable[[], Vitals],
-        *,
-        address: Address,
-        grace: int,
-        public: bool = False,
-    ) -> None:
-        """Bind, so that a port in use is known before anything else starts. Raises `ListenError`."""
+    def __init__(self, address: Address) -> None:
+        """Bind, so that a port in use is known before anything else is opened. Raises `ListenError`."""
         self._socket = _bound(address)
         self.address = Address(address.host, self._socket.getsockname()[1])
-        self._make = partial(application, answers, vitals, grace=grace, public=public, host=address.host)
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._desk: api.Desk | None = None
         self._thread: threading.Thread | None = None
 
@@ -89,9 +79,9 @@ class WebServer:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address.host, self.address.host)  # noqa: S104 -- read
         return f"http://{Address(host, self.address.port)}"
 
-    def start(self) -> None:
+    def start(self, answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False) -> None:
         """Return when it answers."""
-        app, self._desk = self._make()
+        app, self._desk = application(answers, vitals, grace=grace, public=public, host=self.address.host)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -105,9 +95,7 @@ class WebServer:
             limit_concurrency=256,
         )
         self._server = _Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="web", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
         self._thread.start()
         if not self._server.up.wait(_START_SECONDS):
             raise ListenError(f"the web server on {self.address} did not start", hint="look at the messages above")

@@ -1,0 +1,5 @@
+"""`python -m tracecollect` is `tracecollect`."""
+
+from tracecollect.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""What serving, reading and importing share: the store, and the pipeline that fills it out of the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracecollect.errors import MissingExtra, StoreFull
+from tracecollect.ports import Check, Depth
+from tracecollect.settings import Settings, seconds
+
+if TYPE_CHECKING:
+    from tracecollect.pipeline import Pipeline
+    from tracecollect.storage.clickhouse import ClickHouseStore
+
+_LOW_DISK_BYTES = 500 << 20
+_NO_DISK_BYTES = 16 << 20
+
+
+def journal_path(settings: Settings) -> Path:
+    """Where the journal is."""
+    return settings.data_dir / "journal.db"
+
+
+def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipeline]:
+    """The store and the pipeline that fills it out of the journal, started."""
+    from tracecollect.journal import JournalReader
+    from tracecollect.pipeline import Pipeline
+    from tracecollect.redact import Redactor
+    from tracecollect.storage.clickhouse import ClickHouseStore
+
+    if disk_full(settings.data_dir):
+        raise StoreFull(f"no room on the disk of {settings.data_dir}", hint="free some space and start again")
+    store = ClickHouseStore(settings.store_url, retention=int(seconds(settings.retention)))
+    stack.callback(store.close)
+    reader: JournalReader = JournalReader(journal_path(settings))
+    stack.callback(reader.close)
+    pipeline = Pipeline(reader, store, redact=Redactor(), linger=seconds(settings.linger))
+    pipeline.start()
+    stack.callback(pipeline.stop, seconds(settings.drain_timeout))
+    return store, pipeline
+
+
+def disk_full(path: Path) -> bool:
+    """Whether not even a small table would fit."""
+    return shutil.disk_usage(path).free < _NO_DISK_BYTES
+
+
+@contextlib.contextmanager
+def extra(command: str) -> Iterator[None]:
+    """A missing package as the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tracecollect"):
+            raise
+        raise MissingExtra(command, "server", error.name.partition(".")[0]) from error
+
+
+def sending(address: str) -> str:
+    """How a service sends here."""
+    return f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{address} OTEL_EXPORTER_OTLP_PROTOCOL=grpc YOUR-SERVICE"
+
+
+def journal_check(depth: Depth) -> Check:
+    """Whether what was acknowledged reaches the store."""
+    waited = 0.0 if depth.oldest is None else time.time() - depth.oldest / 1e9
+    detail = f"{depth.entries} requests ({depth.bytes} bytes) wait to be stored, the oldest for {waited:.0f} s"
+    return Check(
+        "journal", waited < 60, detail, "" if waited < 60 else "the store does not keep up or refuses: see its log"
+    )
+
+
+def disk_check(settings: Settings) -> Check:
+    """How much room the data directory has."""
+    free = shutil.disk_usage(settings.data_dir).free
+    detail = f"{free >> 20} MiB free on the disk of {settings.data_dir}"
+    return Check("disk", free > _LOW_DISK_BYTES, detail, "" if free > _LOW_DISK_BYTES else "free some space")

@@ -1,0 +1,127 @@
+"""The commands that read, and import: asked of a running server, else of the data directory itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from tracecollect.app.parts import disk_check, extra, journal_path, stored
+from tracecollect.errors import NotFound, ServerGone
+from tracecollect.ports import Answers, Check, Depth
+from tracecollect.settings import Settings, seconds
+
+if TYPE_CHECKING:
+    from tracecollect.receivers.files import FileReport
+    from tracecollect.storage.local import LocalAnswers
+
+
+def open_answers(
+    settings: Settings, server: str | None = None, note: Callable[[str], None] = lambda _: None
+) -> Answers:
+    """The answers of `server`, else of the server that runs on the data directory, else of the directory itself."""
+    from tracecollect.storage.remote import RemoteAnswers, find_server
+
+    if server is not None:
+        return RemoteAnswers(server)
+    running = find_server(settings.data_dir)
+    if running is not None:
+        return RemoteAnswers(running.web)
+    if not settings.store and not (settings.data_dir / "store").exists():
+        raise NotFound(
+            f"there is no telemetry in {settings.data_dir} and no server runs on it",
+            hint="start `tracecollect serve`, or say where with --data-dir or --server",
+        )
+    with extra("this command without a running server"):
+        return cast(Answers, _Elsewhere(lambda: _opened(settings, note)))
+
+
+def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswers, ExitStack]:
+    from tracecollect.storage.directory import DataDirectory
+    from tracecollect.storage.local import LocalAnswers
+
+    with ExitStack() as stack:
+        stack.enter_context(DataDirectory(settings.data_dir))
+        store, pipeline = stored(settings, stack)
+        waiting = pipeline.depth().entries
+        if waiting:
+            note(f"storing {waiting} requests that the last server left in the journal")
+            pipeline.drain(seconds(settings.drain_timeout))
+        answers = LocalAnswers(store, settings=settings, checks=lambda: (_no_server(), disk_check(settings)))
+        return answers, stack.pop_all()
+    raise AssertionError("unreachable")
+
+
+def _no_server() -> Check:
+    return Check("listening", False, "no server runs on this data directory", "start `tracecollect serve`")
+
+
+class _Elsewhere:
+    """Answers asked on one thread that is not the main one, so that Ctrl-C works while the engine does."""
+
+    def __init__(self, opened: Callable[[], tuple[LocalAnswers, ExitStack]]) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer")
+        try:
+            self._answers, self._stack = self._thread.submit(opened).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        question = getattr(self._answers, name)
+        return lambda *given, **named: self._thread.submit(question, *given, **named).result()
+
+    def close(self) -> None:
+        self._thread.submit(self._stack.close).result()
+        self._thread.shutdown()
+
+
+# --- import -----------------------------------------------------------------------------------------
+
+
+def import_files(settings: Settings, paths: Sequence[Path], done: Callable[[Path, FileReport], None]) -> None:
+    """Put recorded files into the journal and wait until they are stored, by the running server or by this process."""
+    with extra("import"), ThreadPoolExecutor(1, thread_name_prefix="import") as thread:
+        thread.submit(_import, settings, paths, done).result()
+
+
+def _import(settings: Settings, paths: Sequence[Path], done: Callable[[Path, FileReport], None]) -> None:
+    from tracecollect.journal import JournalReader, JournalWriter
+    from tracecollect.receivers.files import import_file
+    from tracecollect.receivers.intake import Intake
+    from tracecollect.storage.directory import DataDirectory
+    from tracecollect.storage.remote import find_server
+
+    with ExitStack() as stack:
+        if find_server(settings.data_dir) is None:
+            stack.enter_context(DataDirectory(settings.data_dir))
+            depth: Callable[[], Depth] = stored(settings, stack)[1].depth
+        else:
+            reader = JournalReader(journal_path(settings))
+            stack.callback(reader.close)
+            depth = reader.depth
+        writer = JournalWriter(journal_path(settings), max_bytes=settings.journal_max_bytes)
+        closing = stack.enter_context(ExitStack())
+        closing.callback(writer.close)
+        intake = Intake(writer, max_body=settings.max_request_bytes)
+        for path in paths:
+            done(path, import_file(path, intake))
+        _wait_until_stored(depth)
+
+
+def _wait_until_stored(depth: Callable[[], Depth], patience: float = 60.0) -> None:
+    """Until the journal was empty once. Raises `ServerGone` when nothing moves for `patience` seconds."""
+    least, moved = depth().entries, time.monotonic()
+    while least:
+        time.sleep(0.05)
+        left = depth().entries
+        if left != least:
+            least, moved = left, time.monotonic()
+        if time.monotonic() - moved > patience:
+            raise ServerGone(
+                f"{left} requests are in the journal but nobody stores them",
+                hint="they are not lost: look at the log of the running server",
+            )

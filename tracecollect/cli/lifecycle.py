@@ -1,0 +1,47 @@
+"""`tracecollect lifecycle`: connections from open to close, of a trace, a finding or a pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tracecollect.cli import common, picture
+from tracecollect.errors import UsageError
+from tracecollect.model import Instant
+
+
+@click.command("lifecycle")
+@click.argument("subject", metavar="[TRACE|FINDING]", required=False)
+@picture.drawn(picture.TIMELINE, default="timeline")
+@common.about_leaks
+@common.as_json
+@common.where
+def command(
+    subject: str | None,
+    notation: str | None,
+    output: Path | None,
+    since: str | None,
+    as_of: Instant | None,
+    grace: int | None,
+    service: str,
+    pool: str,
+    json_: bool,
+    server: str | None,
+    data_dir: str | None,
+    config: Path | None,
+) -> None:
+    """Connections from open to close: of a trace, a finding (f_…) or --pool NAME."""
+    if (subject is None) == (not pool):
+        raise UsageError("lifecycle of what?", hint="name a trace, a finding (tracecollect leaks) or --pool NAME")
+    notation = picture.chosen(notation, output, "timeline")
+    settings = common.settings_of(data_dir, config)
+    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    with common.answers(server, settings) as answers:
+        found = answers.pool(pool, query) if subject is None else answers.lifecycle(subject, query)
+    if json_ or notation == "json":
+        picture.write(common.json_text(found), output)
+        return
+    from tracecollect import diagrams
+
+    picture.draw(diagrams.lifecycle(found), notation, output)

@@ -1,0 +1,149 @@
+"""Findings and coverage in words, for someone who was woken up."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import click
+
+from tracecollect.cli.tables import clean, clock, length, shorten, verdict
+from tracecollect.model import (
+    SECOND,
+    Coverage,
+    CoverageLevel,
+    EvidenceKind,
+    Finding,
+    Instant,
+    LeakedHold,
+    LeakReport,
+    Verdict,
+)
+
+_WIDTH = 96
+_LABEL = 12
+_EXAMPLES = 3
+_EVIDENCE = 4
+_ACCUSED = (Verdict.LEAKED, Verdict.SUSPECTED)
+_STATEMENT = 160
+
+
+def report(answer: LeakReport) -> None:
+    """The whole answer of `leaks`."""
+    click.echo(click.style(headline(answer), bold=True))
+    for one in answer.findings:
+        click.echo()
+        finding(one, answer.as_of)
+    _coverage(answer.coverage)
+    click.echo()
+    click.echo("next: " + _next(answer))
+
+
+def headline(answer: LeakReport) -> str:
+    """The state in one line. Blindness is never health."""
+    accused = [one for one in answer.findings if one.verdict in _ACCUSED]
+    when = f"as of {clock(answer.as_of)}"
+    if accused:
+        lost = sum(one.leaked_count for one in accused)
+        return f"{_many(lost, 'connection')} not given back at {_many(len(accused), 'place')}, {when}"
+    blind = [one for one in answer.coverage if one.level is CoverageLevel.BLIND]
+    seen = len(answer.coverage) - len(blind)
+    if not answer.coverage:
+        return f"nothing has arrived that says anything about a connection, {when}"
+    if not seen:
+        return f"cannot tell: every pool is blind ({len(blind)}), no finding is no proof of health, {when}"
+    unsure = f"; cannot tell for {_many(len(blind), 'blind pool')}" if blind else ""
+    return f"no leak in {_many(seen, 'pool')} that can be watched{unsure}, {when}"
+
+
+def finding(one: Finding, as_of: Instant, *, whole: bool = False) -> None:
+    """One finding: what, where, since when, how bad, why we say so."""
+    named = one.entry or "counted by the pool's own numbers, not named"
+    count = f"{one.leaked_count} × " if one.leaked_count else ""
+    click.echo(f"{verdict(one.verdict)}  {click.style(count + clean(named), bold=True)}  ({clean(one.service)})")
+    _row("id", one.id)
+    _row("code", clean(one.code) if one.code else "not said by the instrumentation")
+    if one.statement:
+        _row("statement", shorten(clean(one.statement), 10_000 if whole else _STATEMENT))
+    _row("pool", clean(one.pool) + (f" of {clean(one.instance)}" if one.instance else ""))
+    _row("since", _since(one, as_of))
+    if one.exhausted_at is not None:
+        _row("exhausted", _exhausted(one.exhausted_at, as_of))
+    if one.starved_requests:
+        _row("starved", f"{_many(one.starved_requests, 'request')} waited in vain because of it")
+    _why(one, whole)
+    _examples(one.instances, whole)
+    _row("sure", f"{one.confidence:.0%} (family {one.family}, dialect {clean(one.dialect)})")
+
+
+def _since(one: Finding, as_of: Instant) -> str:
+    age = f" ({length(as_of - one.first_at)} ago)" if one.first_at and as_of > one.first_at else ""
+    rate = "" if one.per_hour is None else f", {one.per_hour:.3g} per hour"
+    return f"{clock(one.first_at)}{age}, last {clock(one.last_at)}{rate}"
+
+
+def _exhausted(at: Instant, as_of: Instant) -> str:
+    if at <= as_of:
+        return f"since {clock(at)}: no connection is left for anybody"
+    return f"in about {length(at - as_of)} ({clock(at)}) at this rate"
+
+
+def _why(one: Finding, whole: bool) -> None:
+    shown = one.evidence if whole else one.evidence[:_EVIDENCE]
+    for number, evidence in enumerate(shown):
+        word = "seen" if evidence.kind is EvidenceKind.OBSERVED else "missing"
+        place = f" [trace {evidence.trace_id[:16]}]" if evidence.trace_id and whole else ""
+        _row("why" if number == 0 else "", f"{word}: {clean(evidence.text)}{place}")
+    if len(one.evidence) > len(shown):
+        _row("", f"and {len(one.evidence) - len(shown)} more: tracecollect explain {one.id}")
+
+
+def _examples(holds: Sequence[LeakedHold], whole: bool) -> None:
+    shown = holds if whole else holds[-_EXAMPLES:]
+    for number, hold in enumerate(shown):
+        connection = f" on connection {clean(hold.connection_id)}" if hold.connection_id else ""
+        held = length(round(hold.held_seconds * SECOND))
+        text = f"{hold.trace_id}  taken {clock(hold.acquired_at)}, held {held}{connection}"
+        _row("traces" if number == 0 else "", text)
+    if len(holds) > len(shown):
+        _row("", f"and {len(holds) - len(shown)} more: tracecollect explain …")
+
+
+def _row(label: str, text: str) -> None:
+    # Long words stay whole: a trace id or a path is copied, not read.
+    lines = textwrap.wrap(text, _WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
+    for number, line in enumerate(lines):
+        click.echo(f"  {label if number == 0 else '':<{_LABEL}}{line}")
+
+
+def _coverage(coverage: Iterable[Coverage]) -> None:
+    shown = list(coverage)
+    if not shown:
+        return
+    click.echo()
+    click.echo(click.style("what each pool lets us see", bold=True))
+    for one in sorted(shown, key=lambda each: (-_LEVELS.index(each.level), each.service, each.pool)):
+        coverage_line(one)
+
+
+_LEVELS = list(CoverageLevel)
+
+
+def coverage_line(one: Coverage) -> None:
+    """One pool's coverage, its reason, and the one change that would raise it."""
+    blind = one.level is CoverageLevel.BLIND
+    level = click.style(f"{one.level.upper() if blind else one.level:<9}", fg="yellow" if blind else None, bold=blind)
+    click.echo(f"  {level} {clean(one.service)}  {clean(one.pool) or '(no pool named)'}")
+    for text in (one.why, one.hint and f"to see more: {one.hint}"):
+        for line in textwrap.wrap(clean(text), _WIDTH - 12, break_long_words=False, break_on_hyphens=False):
+            click.echo(f"            {line}")
+
+
+def _next(answer: LeakReport) -> str:
+    if answer.findings:
+        return f"tracecollect lifecycle {answer.findings[0].id} --as svg -o leak.svg"
+    return "tracecollect pools" if answer.coverage else "tracecollect doctor"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
