@@ -12,13 +12,13 @@ from tracecollect.errors import UsageError
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    r"""Completion for bash, zsh or fish.
+    """Completion for bash, zsh or fish.
 
     \b
     bash:  tracecollect completion bash > ~/.local/share/bash-completion/completions/tracecollect
     zsh:   tracecollect completion zsh > "${fpath[1]}/_tracecollect"
     fish:  tracecollect completion fish > ~/.config/fish/completions/tracecollect.fish
-    """
+    """  # noqa: D301 -- for click, a real \b keeps the lines below as they are
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"no completion for {shell}", hint="bash, zsh and fish are known")

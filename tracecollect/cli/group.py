@@ -85,6 +85,8 @@ class Program(click.Group):
             say_error(error.message, error.hint, error.candidates if isinstance(error, Ambiguous) else ())
         except click.exceptions.Exit as leaving:
             status = leaving.exit_code
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
         except click.ClickException as error:
             say_error(error.format_message(), _usage_hint(error))
         except BrokenPipeError:
@@ -131,10 +133,10 @@ _SETTINGS: MutableMapping[str, Any] = {"help_option_names": ["-h", "--help"], "m
 @click.group(cls=Program, context_settings=_SETTINGS, invoke_without_command=False)
 @click.version_option(tracecollect.__version__, prog_name="tracecollect")
 def cli() -> None:
-    r"""Which request took a database connection and never gave it back, where in the code, and who is waiting?
+    """Which request took a database connection and never gave it back, where in the code, and who is waiting?
 
     \b
     Start:   tracecollect serve      then send OTLP to 127.0.0.1:4317
     Ask:     tracecollect leaks
     Try it:  tracecollect demo
-    """
+    """  # noqa: D301 -- for click, a real \b keeps the lines below as they are

@@ -1,0 +1,191 @@
+"""Answers out of a store in this process: reads facts, lets `lifecycle` judge them, keeps what was said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import tracecollect
+from tracecollect.errors import Ambiguous, NotFound
+from tracecollect.model import (
+    CallEdge,
+    Finding,
+    FindingChange,
+    Instant,
+    LeakQuery,
+    LeakReport,
+    Lifecycle,
+    PoolReport,
+    SearchQuery,
+    ServiceReport,
+    Span,
+    Trace,
+    TraceSummary,
+    Window,
+)
+from tracecollect.ports import Check, Status, Store
+from tracecollect.storage import connections
+
+_HEX = frozenset("0123456789abcdef")
+_TRACE_ID = 32
+_CANDIDATES = 20
+
+
+class LocalAnswers:
+    """`Answers` over a store. `now` and the server's own `checks` and `settings` come from outside."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        checks: Callable[[], Sequence[Check]] = tuple,
+        settings: Mapping[str, str] | None = None,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._store = store
+        self._checks = checks
+        self._settings = settings or {}
+        self._now = now
+        self._connections = connections.Connections(store)
+
+    def leaks(self, query: LeakQuery) -> LeakReport:
+        """See `Answers`. The plain question (everything, now) is also remembered."""
+        return self._connections.leaks(query, self._moment())
+
+    def finding(self, finding_id: str, query: LeakQuery) -> tuple[Finding, tuple[FindingChange, ...]]:
+        """See `Answers`. A finding that is not true any more is still told, with its history."""
+        current = self.leaks(query).findings
+        known = {one.id: one for one in (*self._store.findings(), *current)}
+        name = _only(finding_id, sorted(one for one in known if one.startswith(_finding_id(finding_id))), "finding")
+        return known[name], tuple(self._store.history(name))
+
+    def trace(self, trace_id: str) -> Trace:
+        """See `Answers`."""
+        name = self._trace_id(trace_id)
+        copies = self._store.spans(name)
+        if not copies:
+            raise _no_trace(trace_id)
+        spans = _final(copies)
+        holds = self._connections.of_trace(name, self._moment())
+        return Trace(name, spans, tuple(self._store.logs(name)), holds, len(copies) - len(spans))
+
+    def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
+        """See `Answers`."""
+        if subject.startswith("f_"):
+            finding, _ = self.finding(subject, query)
+            return self._connections.of_finding(finding, query, self._moment())
+        name = self._trace_id(subject)
+        spans = self._store.spans(name)
+        if not spans:
+            raise _no_trace(subject)
+        window = Window(min(one.start for one in spans), Instant(max(one.end for one in spans) + 1))
+        return Lifecycle(f"trace {name}", window, self._connections.of_trace(name, self._moment()))
+
+    def pool(self, name: str, query: LeakQuery) -> Lifecycle:
+        """See `Answers`."""
+        return self._connections.of_pool(name, query, self._moment())
+
+    def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
+        """See `Answers`."""
+        return self._connections.pools(query, self._moment())
+
+    def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
+        """See `Answers`."""
+        return self._store.search(query)
+
+    def services(self, window: Window) -> Sequence[ServiceReport]:
+        """See `Answers`."""
+        return self._store.services(window)
+
+    def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
+        """See `Answers`."""
+        return self._store.calls(window, service)
+
+    def status(self) -> Status:
+        """See `Answers`."""
+        return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings)
+
+    def close(self) -> None:
+        """The store belongs to whoever opened it; nothing to let go of. Idempotent."""
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _moment(self) -> Instant:
+        return Instant(self._now())
+
+    def _trace_id(self, prefix: str) -> str:
+        """The one trace id that begins so."""
+        wanted = prefix.strip().lower()
+        if not wanted or len(wanted) > _TRACE_ID or not _HEX.issuperset(wanted):
+            raise NotFound(
+                f"{prefix!r} is no trace id", hint="a trace id is up to 32 hexadecimal digits; a finding begins with f_"
+            )
+        if len(wanted) == _TRACE_ID:
+            return wanted
+        return _only(prefix, self._store.trace_ids(wanted, _CANDIDATES + 1), "trace")
+
+    def _own_checks(self) -> Sequence[Check]:
+        stats = self._store.stats()
+        spans = stats.get("otel_traces.rows", 0)
+        size = sum(value for name, value in stats.items() if name.endswith(".bytes"))
+        return (
+            Check("store", True, f"{spans} spans, {stats.get('otel_logs.rows', 0)} log records, {size >> 20} MiB"),
+            self._clock_check(),
+        )
+
+    def _clock_check(self) -> Check:
+        """Telemetry from the future: some clock is wrong, and grace and windows with it."""
+        moment = self._moment()
+        ahead = [
+            one
+            for one in self._store.services(Window(Instant(moment - _HOUR), Instant(moment + 100 * _HOUR)))
+            if one.last_at > moment + _SKEW
+        ]
+        if not ahead:
+            return Check("clock", True, "no telemetry from the future")
+        worst = max(ahead, key=lambda one: one.last_at)
+        seconds = (worst.last_at - moment) / 1e9
+        return Check(
+            "clock",
+            False,
+            f"{worst.service} {worst.instance} is {seconds:.0f} s ahead of this clock",
+            "set the clocks with NTP: a hold of a process from the future is never old enough",
+        )
+
+
+_HOUR = 3600 * 10**9
+_SKEW = 30 * 10**9
+
+
+def _finding_id(prefix: str) -> str:
+    return prefix if prefix.startswith("f_") else f"f_{prefix}"
+
+
+def _only(prefix: str, found: Sequence[str], kind: str) -> str:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise (
+            _no_trace(prefix)
+            if kind == "trace"
+            else NotFound(f"there is no {kind} {prefix}", hint="tracecollect leaks lists what there is")
+        )
+    more = f"more than {_CANDIDATES}" if len(found) > _CANDIDATES else str(len(found))
+    raise Ambiguous(f"{prefix} fits {more} {kind}s", tuple(found[:_CANDIDATES]))
+
+
+def _no_trace(name: str) -> NotFound:
+    return NotFound(
+        f"there is no trace {name}", hint="tracecollect search lists traces; older ones leave by --retention"
+    )
+
+
+def _final(copies: Sequence[Span]) -> tuple[Span, ...]:
+    """One of each span: what was heard after the end is final, then what came last.
+
+    Spans of two processes may share an id (Zipkin's client and server), so the id alone does not say enough.
+    """
+    final: dict[tuple[str, str, str, str], Span] = {}
+    for one in sorted(copies, key=lambda span: (not span.open, span.arrived)):
+        final[one.span_id, one.service, one.instance, one.kind] = one
+    return tuple(sorted(final.values(), key=lambda span: (span.start, span.span_id)))
