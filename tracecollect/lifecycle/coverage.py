@@ -1,0 +1,114 @@
+"""How much each pool lets us see, why, and the one change that would raise it. Silence is not health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.model import Coverage, CoverageLevel
+
+_ORDER = tuple(CoverageLevel)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of one pool by one dialect."""
+
+    closed: bool = False
+    opened: bool = False
+    measures: set[str] = field(default_factory=set)
+    borrows: int = 0
+
+
+def coverages(facts: Facts) -> Sequence[Coverage]:
+    """One line per pool that was seen through anything, the blind ones included."""
+    pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
+    for total in facts.totals:
+        seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
+        pair = _pair(facts, total.dialect, total.pair)
+        if pair is not None and pair.open_if != "never":
+            seen.closed |= total.closed + total.stray_closes > 0
+            seen.opened |= total.keys > 0
+        seen.borrows += total.acquired
+    for sample in facts.samples:
+        key = (sample.service, sample.instance, _span_pool(sample.pool, pools, sample.instance))
+        pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
+    found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
+    return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
+
+
+def _pair(facts: Facts, dialect: str, pair: str) -> Pair | None:
+    known = facts.dialects.get(dialect)
+    return known.pairs.get(pair) if known else None
+
+
+def _span_pool(metric: str, pools: Iterable[tuple[str, str, str]], instance: str) -> str:
+    """The pool that spans name and this metric's name ends with, else the metric's own name."""
+    fitting = [name for _, its, name in pools if its == instance and name and metric.endswith(name)]
+    return fitting[0] if len(fitting) == 1 else metric
+
+
+def _of_pool(facts: Facts, pool: tuple[str, str, str], by_dialect: dict[str, _Seen]) -> Coverage:
+    service, instance, name = pool
+    levels = {dialect: _level(facts.dialects[dialect], seen) for dialect, seen in by_dialect.items()}
+    best = min(levels, key=lambda dialect: (_ORDER.index(levels[dialect]), dialect))
+    level, dialect = levels[best], facts.dialects[best]
+    return Coverage(
+        service=service,
+        instance=instance,
+        pool=name,
+        level=level,
+        dialects=tuple(sorted(by_dialect)),
+        why=_why(dialect, level),
+        hint="" if level is CoverageLevel.CERTAIN else _hint(dialect, level),
+    )
+
+
+def _level(dialect: Dialect, seen: _Seen) -> CoverageLevel:
+    """The best the dialect can reach, lowered to what was seen of it here."""
+    if dialect.coverage in (CoverageLevel.CERTAIN, CoverageLevel.INFERRED):
+        if seen.closed:
+            return dialect.coverage
+        return CoverageLevel.COUNTED if "used" in seen.measures else CoverageLevel.BLIND
+    if dialect.coverage is CoverageLevel.COUNTED and "used" in seen.measures:
+        return CoverageLevel.COUNTED
+    return CoverageLevel.BLIND
+
+
+def _why(dialect: Dialect, level: CoverageLevel) -> str:
+    if level is dialect.coverage:
+        return f"{dialect.why}; not seen: {dialect.blind_to}"
+    if dialect.coverage is CoverageLevel.COUNTED:
+        return "checkouts are traced, but the pool's metric has not arrived: nothing says what is out"
+    return "no connection of this process was ever seen to come back, so nothing can be concluded when one does not"
+
+
+def _hint(dialect: Dialect, level: CoverageLevel) -> str:
+    if dialect.coverage is CoverageLevel.COUNTED and level is CoverageLevel.BLIND:
+        return "export metrics too (OTEL_METRICS_EXPORTER=otlp); then leaks are counted. " + dialect.hint
+    return dialect.hint or "emit both events of every hold: see docs/dialects.md, connection-events"
+
+
+def _unknown_clients(facts: Facts, covered: set[tuple[str, str]]) -> Sequence[Coverage]:
+    """Processes that talk to a database through a library without a dialect: blind, and said so."""
+    known = {scope for one in facts.dialects.values() for scope in one.scopes if scope != ANY_SCOPE}
+    found: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+    for one in facts.instances:
+        if one.systems and one.scope not in known and (one.service, one.instance) not in covered:
+            scopes, systems = found.setdefault((one.service, one.instance), (set(), set()))
+            scopes.add(one.scope)
+            systems.update(one.systems)
+    return [
+        Coverage(
+            service=service,
+            instance=instance,
+            pool=", ".join(sorted(systems)),
+            level=CoverageLevel.BLIND,
+            dialects=(),
+            why=f"there is no dialect for {', '.join(sorted(scopes))}: nothing is known of its connections",
+            hint="emit connection events where they are taken and given back: see docs/dialects.md, connection-events",
+        )
+        for (service, instance), (scopes, systems) in sorted(found.items())
+    ]

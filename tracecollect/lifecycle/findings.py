@@ -1,0 +1,248 @@
+"""Leak sites: open holds of one operation and one pool put together, and counted pools beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tracecollect.lifecycle.counts import Counted
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.verdicts import Opinion, World, acquired_at, last_sign
+from tracecollect.model import (
+    SECOND,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Instant,
+    LeakedHold,
+    Role,
+    Signal,
+    Verdict,
+)
+from tracecollect.ports import OpenKey
+
+_HOUR = 3600 * SECOND
+# No number from fewer: two leaks fit almost any rate.
+_FEWEST_FOR_RATE = 3
+_EXAMPLES = 5
+_MOST_SURE = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """One open hold with what is said of it and what surrounds it."""
+
+    key: OpenKey
+    signals: tuple[Signal, ...]
+    opinion: Opinion
+    world: World
+
+    @property
+    def last_use(self) -> Signal:
+        """The last thing that was done with the connection."""
+        return max((one for one in self.signals if one.role is Role.OPEN), key=lambda one: one.at)
+
+    @property
+    def began(self) -> Instant:
+        """When the connection was taken."""
+        return acquired_at(self.signals)
+
+
+def fingerprint(*parts: str) -> str:
+    """The id of a leak site: the same site has the same id after a restart and on another machine."""
+    return "f_" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def named(facts: Facts, accused: Iterable[Accused]) -> Sequence[Finding]:
+    """One finding per leak site: service, pool, entry operation, and code or statement."""
+    sites: dict[tuple[str, ...], list[Accused]] = {}
+    for one in accused:
+        use, owner = one.last_use, one.opinion.owner
+        entry = owner.name if owner else ""
+        site = (use.service, use.pool, entry, use.code or use.statement, one.key.dialect, one.key.pair)
+        sites.setdefault(site, []).append(one)
+    return [_named(facts, group) for group in sites.values()]
+
+
+def _named(facts: Facts, group: Sequence[Accused]) -> Finding:
+    group = sorted(group, key=lambda one: one.began)
+    first = group[0]
+    use, owner, world = first.last_use, first.opinion.owner, first.world
+    # One finding has one verdict: the doubt about lost spans is about all of them.
+    verdict = min((one.opinion.verdict or Verdict.UNKNOWN for one in group), key=_ORDER.index)
+    entry = owner.name if owner else ""
+    pair = facts.dialects[first.key.dialect].pairs[first.key.pair]
+    return Finding(
+        id=fingerprint(use.service, use.pool, entry, use.code or use.statement),
+        verdict=verdict,
+        confidence=_confidence(verdict, world),
+        family=pair.family,
+        dialect=first.key.dialect,
+        service=use.service,
+        instance=_only({one.key.instance for one in group}),
+        pool=use.pool,
+        entry=entry,
+        code=use.code or None,
+        statement=use.statement or None,
+        leaked_count=len(group),
+        first_at=first.began,
+        last_at=group[-1].began,
+        per_hour=rate(len(group), first.began, group[-1].began, facts.now),
+        exhausted_at=None,
+        starved_requests=0,
+        evidence=_evidence(facts, group),
+        instances=tuple(_instance(one, facts.now) for one in group),
+    )
+
+
+_ORDER = (
+    Verdict.LEAKED,
+    Verdict.SUSPECTED,
+    Verdict.RECOVERED,
+    Verdict.HELD_LONG,
+    Verdict.UNKNOWN,
+    Verdict.CLOSED_LATE,
+    Verdict.PINNED_BY_DESIGN,
+)
+
+
+def _only(values: set[str]) -> str:
+    return next(iter(values)) if len(values) == 1 else ""
+
+
+def _confidence(verdict: Verdict, world: World) -> float:
+    """What lost telemetry leaves of certainty; a suspicion is never better than even by much."""
+    sure = min(_MOST_SURE, 1 - world.lost_share)
+    return round(sure if verdict is Verdict.LEAKED else min(sure, 0.6), 2)
+
+
+def rate(count: int, first: Instant, last: Instant, now: Instant) -> float | None:
+    """Leaks an hour over the time in which they happened (Jeffreys: k + 1/2 events). None below three."""
+    if count < _FEWEST_FOR_RATE:
+        return None
+    hours = max(last - first, (now - first) // 100, SECOND) / _HOUR
+    return round((count + 0.5) / hours, 1)
+
+
+def _instance(one: Accused, now: Instant) -> LeakedHold:
+    use = one.last_use
+    owner = one.opinion.owner
+    return LeakedHold(
+        trace_id=use.trace_id,
+        span_id=(owner.span_id if owner else use.span_id) or None,
+        connection_id=use.connection_id or None,
+        acquired_at=one.began,
+        held_seconds=round((now - one.began) / SECOND, 3),
+    )
+
+
+def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
+    first = group[0]
+    world, dialect = first.world, facts.dialects[first.key.dialect]
+    found = [
+        Evidence(
+            EvidenceKind.INFERRED, f"{_count(len(group), 'hold')} of this operation never came back: {dialect.why}"
+        ),
+        Evidence(
+            EvidenceKind.OBSERVED,
+            f"in the same process {world.keys - world.opened} of {world.keys} holds did come back: a return is seen",
+        ),
+        Evidence(EvidenceKind.OBSERVED, _loss_text(world)),
+    ]
+    reasons = Counter(one.opinion.reason for one in group)
+    found += [Evidence(EvidenceKind.INFERRED, f"{count} ×: {reason}") for reason, count in reasons.most_common(3)]
+    for one in group[-_EXAMPLES:]:
+        quiet = (facts.now - last_sign(one.signals)) / SECOND
+        found.append(
+            Evidence(
+                EvidenceKind.OBSERVED,
+                f"nothing for {quiet:.0f} s after {_shortened(one.last_use.statement or one.last_use.name)}",
+                one.last_use.trace_id,
+                one.last_use.span_id,
+            )
+        )
+    return tuple(found)
+
+
+def _loss_text(world: World) -> str:
+    if world.loss is None or not world.loss.referred:
+        return "span loss of this process could not be measured"
+    return (
+        f"{world.loss.missing} of {world.loss.referred} spans that others refer to are missing; "
+        f"lost spans could explain {100 * world.lost_share:.0f} % of the open holds"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 80 else flat[:79] + "…"
+
+
+# --- counted ----------------------------------------------------------------------------------------
+
+
+def counted(facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], int]) -> Sequence[Finding]:
+    """One finding per pool that metrics accuse, less what findings by name say of that process already.
+
+    `already` has the named leaks by (instance, dialect); a difference within the metric's own error is no finding.
+    """
+    found = []
+    for one in pools:
+        rest = one.leaked - already.get((one.instance, one.dialect), 0)
+        if rest >= _FEWEST_FOR_RATE:
+            found.append(_counted(facts, one, rest))
+    return found
+
+
+def _counted(facts: Facts, one: Counted, leaked: int) -> Finding:
+    dialect = facts.dialects[one.dialect]
+    per_hour = rate(leaked, one.first_at, one.last_at, facts.now)
+    return Finding(
+        id=fingerprint(one.service, one.pool, "counted"),
+        # Without spans of living borrowers a busy pool and a leaking one look alike.
+        verdict=Verdict.LEAKED if one.traced else Verdict.SUSPECTED,
+        confidence=0.9 if one.traced else 0.5,
+        family="counted",
+        dialect=one.dialect,
+        service=one.service,
+        instance=one.instance,
+        pool=one.pool,
+        entry="",
+        code=None,
+        statement=None,
+        leaked_count=leaked,
+        first_at=one.first_at,
+        last_at=one.last_at,
+        per_hour=per_hour,
+        exhausted_at=exhaustion(facts.now, one, per_hour),
+        starved_requests=0,
+        evidence=(
+            Evidence(
+                EvidenceKind.OBSERVED,
+                f"the pool has {one.used} connections out and {_count(one.living, 'request')} alive to hold them; "
+                f"it stayed so for the last samples; {one.baseline} were out before any request took one",
+            ),
+            Evidence(EvidenceKind.INFERRED, f"counted, not named: {dialect.blind_to}"),
+            *(Evidence(EvidenceKind.OBSERVED, f"this metric is known to be off: {lie}") for lie in _lies(facts, one)),
+        ),
+        instances=(),
+    )
+
+
+def exhaustion(now: Instant, pool: Counted, per_hour: float | None) -> Instant | None:
+    """When the pool will have nothing left at this rate; now when it has nothing left already."""
+    if pool.maximum is None or per_hour is None:
+        return None
+    left = max(0, pool.maximum - pool.used)
+    return Instant(now + round(left / per_hour * _HOUR))
+
+
+def _lies(facts: Facts, one: Counted) -> Sequence[str]:
+    series = facts.dialects[one.dialect].series
+    return sorted({each.lies for each in series if each.measure == "used" and each.lies})

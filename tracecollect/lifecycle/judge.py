@@ -1,0 +1,142 @@
+"""Facts to report, and what changed since the last one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tracecollect.lifecycle import findings as sites
+from tracecollect.lifecycle.counts import counted_pools
+from tracecollect.lifecycle.coverage import coverages
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.findings import Accused
+from tracecollect.lifecycle.verdicts import World, judge_hold
+from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Signal, Verdict
+from tracecollect.ports import OpenKey
+
+ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
+"""The verdicts that say: somebody forgot this."""
+
+
+def judge(facts: Facts) -> LeakReport:
+    """What is leaked, suspected and not seen in this window, as of its end."""
+    accused = [one for one in opinions(facts) if one.opinion.verdict in ACCUSING]
+    by_name = sites.named(facts, accused)
+    already = Counter((one.key.instance, one.key.dialect) for one in accused)
+    by_count = sites.counted(facts, counted_pools(facts), already)
+    found = sorted((*by_name, *by_count), key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))
+    return LeakReport(facts.now, tuple(found), tuple(coverages(facts)))
+
+
+def opinions(facts: Facts) -> Sequence[Accused]:
+    """What is said of every key that is open: the whole remainder, the innocent included."""
+    worlds = _worlds(facts)
+    found = []
+    for key, signals in facts.signals.items():
+        world = worlds[key.instance, key.dialect, key.pair]
+        owners = facts.owners.get((key.instance, signals[0].trace_id), ())
+        found.append(Accused(key, signals, judge_hold(signals, owners, world), world))
+    return _one_voice(facts, found)
+
+
+def _worlds(facts: Facts) -> Mapping[tuple[str, str, str], World]:
+    opened = Counter((one.instance, one.dialect, one.pair) for one in facts.signals)
+    keys: Counter[tuple[str, str, str]] = Counter()
+    stray: Counter[tuple[str, str, str]] = Counter()
+    for total in facts.totals:
+        keys[total.instance, total.dialect, total.pair] += total.keys
+        # Only where each acquire is a signal of its own does a close without one show that signals get lost.
+        if facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
+            stray[total.instance, total.dialect, total.pair] += total.stray_closes
+    return {
+        pair: World(
+            now=facts.now,
+            grace=facts.grace,
+            alive_until=facts.last_heard(pair[0]),
+            keys=keys[pair],
+            opened=count,
+            stray_closes=stray[pair],
+            loss=facts.loss.get(pair[0]),
+        )
+        for pair, count in opened.items()
+    }
+
+
+def _one_voice(facts: Facts, found: Sequence[Accused]) -> Sequence[Accused]:
+    """One connection may be open in two pairs (its lease and its transaction): the preferred pair speaks."""
+    best: dict[tuple[str, str, str], int] = {}
+    for one in found:
+        place = _place(one.key, one.signals)
+        best[place] = max(best.get(place, -1), _prefer(facts, one.key))
+    return [one for one in found if _prefer(facts, one.key) == best[_place(one.key, one.signals)]]
+
+
+def _prefer(facts: Facts, key: OpenKey) -> int:
+    return facts.dialects[key.dialect].pairs[key.pair].prefer
+
+
+def _place(key: OpenKey, signals: Sequence[Signal]) -> tuple[str, str, str]:
+    # Without a trace nothing says that two keys are one connection.
+    return key.instance, signals[0].trace_id or key.key, signals[0].pool
+
+
+def _rank(verdict: Verdict) -> int:
+    return ACCUSING.index(verdict) if verdict in ACCUSING else len(ACCUSING)
+
+
+# --- what changed since -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What is to be kept of a new report: the findings that changed, each with the reason."""
+
+    changed: tuple[Finding, ...]
+    reasons: Mapping[str, str]
+
+
+def revise(
+    previous: Iterable[Finding], report: LeakReport, since: Instant, opinions_now: Iterable[Accused] = ()
+) -> Revision:
+    """Compare a report with what was said before, and say why it changed.
+
+    A finding is never silently dropped: one that is not in the report any more, though its holds lie in the
+    window, came back after its owner had ended (`closed_late`) or its process is gone (`unknown`).
+    """
+    now = {one.id: one for one in report.findings}
+    before = {one.id: one for one in previous}
+    gone = {one.last_use.trace_id for one in opinions_now if one.opinion.verdict is Verdict.UNKNOWN}
+    changed, reasons = [], {}
+    for one in report.findings:
+        reason = _difference(before.get(one.id), one)
+        if reason:
+            changed.append(one)
+            reasons[one.id] = reason
+    for one in before.values():
+        if one.verdict in ACCUSING and one.id not in now and one.last_at >= since:
+            verdict, reason = _withdrawn(one, gone)
+            changed.append(_retracted(one, verdict, reason))
+            reasons[one.id] = reason
+    return Revision(tuple(changed), reasons)
+
+
+def _difference(before: Finding | None, now: Finding) -> str:
+    if before is None:
+        return "first seen"
+    if before.verdict is not now.verdict:
+        return f"was {before.verdict}"
+    if before.leaked_count != now.leaked_count:
+        return f"was {before.leaked_count} connections"
+    return ""
+
+
+def _withdrawn(one: Finding, gone: set[str]) -> tuple[Verdict, str]:
+    if any(hold.trace_id in gone for hold in one.instances):
+        return Verdict.UNKNOWN, "the process is gone, and its connections with it"
+    return Verdict.CLOSED_LATE, "its connections came back after their owner had ended"
+
+
+def _retracted(one: Finding, verdict: Verdict, reason: str) -> Finding:
+    said = Evidence(EvidenceKind.OBSERVED, f"retracted: {reason}")
+    return replace(one, verdict=verdict, confidence=1.0, leaked_count=0, evidence=(said, *one.evidence))
