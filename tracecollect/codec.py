@@ -11,6 +11,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +41,6 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-_PLAIN = (int, str, bool)
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -72,7 +73,7 @@ def read_duration(text: str) -> int:
     parts = list(_DURATION_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
         raise ValueError(f"{text!r} is not a duration like 200ms, 30s, 1h30m or 7d")
-    return sum(round(float(part[1]) * _UNITS[part[2]]) for part in parts)
+    return sum(round(Decimal(part[1]) * _UNITS[part[2]]) for part in parts)
 
 
 def spell_duration(nanos: int) -> str:
@@ -88,7 +89,7 @@ def read_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None or match[2].upper() not in _SIZES:
         raise ValueError(f"{text!r} is not a size like 64MiB or 2GB")
-    return round(float(match[1]) * _SIZES[match[2].upper()])
+    return round(Decimal(match[1]) * _SIZES[match[2].upper()])
 
 
 def spell_size(size: int) -> str:
@@ -177,14 +178,13 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(Instant, spell_instant)
     converter.register_structure_hook(Instant, _read_instant)
     converter.register_unstructure_hook(float, _spell_float)
-    # By predicate, not by class: hooks by class would also take the enums, which are texts.
-    for kind, read in ((float, _read_float), (Mapping[str, str], _read_texts), *((k, _exactly(k)) for k in _PLAIN)):
-        converter.register_structure_hook_func(_is(kind), read)
+    converter.register_structure_hook(float, _read_float)
+    for kind in (int, str, bool):
+        converter.register_structure_hook(kind, _exactly(kind))
+    # Our enums are texts, too, and would be read by the hook for texts.
+    converter.register_structure_hook(StrEnum, lambda value, kind: kind(value))
+    converter.register_structure_hook_func(lambda kind: kind == Mapping[str, str], _read_texts)
     return converter
-
-
-def _is(kind: Any) -> Callable[[Any], bool]:
-    return lambda other: other == kind
 
 
 # --- questions as parameters of an address -----------------------------------------------------------
