@@ -15,6 +15,12 @@ _SAYS = {
     Verdict.PINNED_BY_DESIGN: "is kept on purpose",
     Verdict.UNKNOWN: "cannot be followed to its end",
 }
+_BACK = {
+    Verdict.LEAKED: "never returns",
+    Verdict.CLOSED_LATE: "returns late",
+    Verdict.RECOVERED: "taken back",
+    Verdict.UNKNOWN: "not seen returning",
+}
 _PLURAL = {"has": "have", "is": "are", "was": "were", "its": "their", "request": "requests", "runs": "run"}
 
 
@@ -65,14 +71,15 @@ def finding_summary(finding: Finding, *, limit: int = 6) -> Graph:
     lost = Node("lost", f"{many(finding.leaked_count, 'connection')} {finding.verdict.replace('_', ' ')}", verdict)
     pool = Node("pool", finding.pool or "(unnamed pool)", Role.POOL, finding.instance or finding.service)
     nodes += [lost, pool]
-    edges += [Edge(before, "lost", verdict, "takes"), Edge("lost", "pool", Role.MISSING, "never returns")]
-    for number, evidence in enumerate(finding.evidence[:limit]):
-        nodes.append(Node(f"e{number}", evidence.text, Role.EVIDENCE, str(evidence.kind), group="evidence"))
+    edges += [
+        Edge(before, "lost", verdict, "takes"),
+        Edge("lost", "pool", Role.MISSING, _BACK.get(finding.verdict, "not back yet")),
+    ]
     return Graph(
         title=sentence(finding),
         caption=caption(finding),
         nodes=tuple(nodes),
         edges=tuple(edges),
-        groups={"evidence": "Evidence"} if finding.evidence else {},
         folded=(f"+{len(finding.evidence) - limit} more pieces of evidence",) if len(finding.evidence) > limit else (),
+        notes=tuple(f"• {evidence.kind}: {evidence.text}" for evidence in finding.evidence[:limit]),
     )

@@ -73,6 +73,7 @@ def hold_lane(hold: Hold, *, now: int, label: str = "", depth: int = 0, group: s
         group=group,
         depth=depth,
         endless=endless,
+        trace_id=hold.trace_id,
     )
 
 

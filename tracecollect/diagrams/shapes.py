@@ -34,7 +34,6 @@ class Role(StrEnum):
     ENTRY = "entry"
     CODE = "code"
     POOL = "pool"
-    EVIDENCE = "evidence"
     SERVICE = "service"
     OPERATION = "operation"
     DATABASE = "database"
@@ -94,7 +93,7 @@ class Lane:
     """One connection, hold or span. `depth` is its place in a tree, `endless` says why it runs off the right edge.
 
     `label` is short, `detail` is the second column, `note` is what stands at the lane's end ("never released").
-    `group` heads the lanes that follow each other with the same words.
+    `group` heads the lanes that follow each other with the same words. `trace_id` is whole: what to ask for next.
     """
 
     id: str
@@ -107,6 +106,7 @@ class Lane:
     group: str = ""
     depth: int = 0
     endless: str = ""
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
