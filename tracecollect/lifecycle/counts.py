@@ -14,6 +14,7 @@ from itertools import groupby
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.pools import span_names
 from tracecollect.model import Instant, PoolSample
 from tracecollect.ports import Borrow
 
@@ -54,13 +55,15 @@ class Counted:
 def counted_pools(facts: Facts) -> Sequence[Counted]:
     """The pools in which connections stay out, by their own metric."""
     found = []
+    names = span_names(facts)
     for (instance, dialect, pool), samples in _by_pool(facts.samples):
         known = facts.dialects.get(dialect)
         used = [one for one in samples if one.measure == "used" and one.at <= facts.now]
         if known is None or not used:
             continue
-        borrows = _of_pool(pool, [one for one in facts.borrows if (one.instance, one.dialect) == (instance, dialect)])
-        counted = _count(used, _divisor(samples), borrows, facts.grace, _maximum(samples))
+        name = names[instance, dialect, pool]
+        borrows = _of_pool(name, [one for one in facts.borrows if (one.instance, one.dialect) == (instance, dialect)])
+        counted = _count(name, used, _divisor(samples), borrows, facts.grace, _maximum(samples))
         if counted is not None and counted.grew and counted.leaked >= FEWEST + _noise(known):
             found.append(counted)
     return found
@@ -75,13 +78,17 @@ def _by_pool(samples: Iterable[PoolSample]) -> Iterable[tuple[tuple[str, str, st
 
 
 def _of_pool(pool: str, borrows: Sequence[Borrow]) -> Sequence[Borrow]:
-    """A metric's pool name often ends with the address that spans give; where no name fits, all borrows may be its."""
-    named = [one for one in borrows if one.pool and (pool.endswith(one.pool) or one.pool.endswith(pool))]
-    return named or borrows
+    """The borrows of one pool; where no name fits, all of the process's may be its."""
+    return [one for one in borrows if one.pool == pool] or borrows
 
 
 def _count(
-    used: Sequence[PoolSample], divisor: int, borrows: Sequence[Borrow], grace: int, maximum: int | None
+    pool: str,
+    used: Sequence[PoolSample],
+    divisor: int,
+    borrows: Sequence[Borrow],
+    grace: int,
+    maximum: int | None,
 ) -> Counted | None:
     """Samples since the process's last start against the borrows that live at each; None when too few to tell."""
     series = [one for one in used if one.since == used[-1].since] if used[-1].since else list(used)
@@ -98,7 +105,7 @@ def _count(
         service=last.service,
         instance=last.instance,
         dialect=last.dialect,
-        pool=last.pool,
+        pool=pool,
         now=now,
         baseline=baseline,
         growth=now - max(0, min(free)),

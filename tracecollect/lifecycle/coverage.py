@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.pools import span_names
 from tracecollect.model import Coverage, CoverageLevel
 
 _ORDER = tuple(CoverageLevel)
@@ -24,6 +25,7 @@ class _Seen:
 
 def coverages(facts: Facts) -> Sequence[Coverage]:
     """One line per pool that was seen through anything, the blind ones included."""
+    names = span_names(facts)
     pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
     for total in facts.totals:
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
@@ -33,7 +35,7 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
             seen.opened |= total.keys > 0
         seen.borrows += total.acquired
     for sample in facts.samples:
-        key = (sample.service, sample.instance, _span_pool(sample.pool, pools, sample.instance))
+        key = (sample.service, sample.instance, names[sample.instance, sample.dialect, sample.pool])
         pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
     found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
@@ -42,12 +44,6 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
 def _pair(facts: Facts, dialect: str, pair: str) -> Pair | None:
     known = facts.dialects.get(dialect)
     return known.pairs.get(pair) if known else None
-
-
-def _span_pool(metric: str, pools: Iterable[tuple[str, str, str]], instance: str) -> str:
-    """The pool that spans name and this metric's name ends with, else the metric's own name."""
-    fitting = [name for _, its, name in pools if its == instance and name and metric.endswith(name)]
-    return fitting[0] if len(fitting) == 1 else metric
 
 
 def _of_pool(facts: Facts, pool: tuple[str, str, str], by_dialect: dict[str, _Seen]) -> Coverage:

@@ -1,0 +1,165 @@
+"""Signals to holds: every borrow as one object with what was done in it, for reports and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from tracecollect.lifecycle.dialects import Dialect, Pair
+from tracecollect.lifecycle.verdicts import owner_of
+from tracecollect.model import Finding, Hold, Instant, Owner, Role, Signal, SignalKind, Verdict
+
+UNSEEN = "this library does not say when a connection comes back"
+"""The `release` of a hold whose end cannot be seen; its verdict is `unknown`."""
+
+
+def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping[str, Dialect]) -> tuple[Hold, ...]:
+    """The holds that these signals tell of, in order of acquire. Open ones have no verdict yet."""
+    by_place: dict[tuple[str, str], list[Owner]] = {}
+    for owner in owners:
+        by_place.setdefault((owner.instance, owner.trace_id), []).append(owner)
+
+    def key(one: Signal) -> tuple[str, str, str, str]:
+        return one.instance, one.dialect, one.pair, one.key
+
+    found: list[Hold] = []
+    for (instance, dialect, pair, _), group in groupby(sorted(signals, key=lambda one: (*key(one), one.at)), key=key):
+        of_key = list(group)
+        known = dialects.get(dialect)
+        if known is None or pair not in known.pairs:
+            continue
+        runs = _runs(of_key, known.pairs[pair])
+        found += [_hold(run, known.pairs[pair], by_place.get((instance, run[0].trace_id), ())) for run in runs if run]
+    return tuple(sorted(_preferred(found, dialects), key=lambda one: (one.acquired_at, one.trace_id, one.key)))
+
+
+def judged(holds: Iterable[Hold], findings: Iterable[Finding]) -> tuple[Hold, ...]:
+    """The same holds; those that a finding names have its verdict."""
+    verdicts = {hold.trace_id: one.verdict for one in findings for hold in one.instances}
+    return tuple(
+        replace(one, verdict=verdicts[one.trace_id])
+        if one.released_at is None and one.verdict is None and one.trace_id in verdicts
+        else one
+        for one in holds
+    )
+
+
+def _runs(signals: Sequence[Signal], pair: Pair) -> Sequence[Sequence[Signal]]:
+    """Cut the signals of one key into borrows: each run begins with an opener and ends with its closer, if any."""
+    if pair.open_if == "never":
+        return _borrowed(signals)
+    if pair.entered_by == "touch":
+        return _touched(signals)
+    return _begun(signals)
+
+
+def _borrowed(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
+    """Acquire-only: a borrow, then whatever the same trace did until the next borrow."""
+    runs: list[list[Signal]] = []
+    for one in signals:
+        if one.kind is SignalKind.ACQUIRED:
+            runs.append([one])
+        elif runs:
+            runs[-1].append(one)
+    return runs
+
+
+def _touched(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
+    """Every use shows the hold; a closer ends it, and the next use begins another."""
+    runs: list[list[Signal]] = [[]]
+    for one in signals:
+        if one.role is Role.CLOSE and not runs[-1]:
+            continue
+        runs[-1].append(one)
+        if one.role is Role.CLOSE:
+            runs.append([])
+    return runs
+
+
+def _begun(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
+    """Every opener is a hold of its own; a closer ends the newest that is open, as nested code does."""
+    runs: list[list[Signal]] = []
+    open_: list[list[Signal]] = []
+    for one in signals:
+        if one.role is Role.OPEN:
+            runs.append([one])
+            open_.append(runs[-1])
+        elif open_:
+            open_[-1].append(one)
+            if one.role in (Role.CLOSE, Role.EXCUSE):
+                open_.pop()
+    return runs
+
+
+def _hold(run: Sequence[Signal], pair: Pair, owners: Sequence[Owner]) -> Hold:
+    first = run[0]
+    closer = next((one for one in run if one.role is Role.CLOSE), None)
+    uses = tuple(one for one in run if one.role is not Role.CLOSE)
+    statements = [one.statement for one in uses if one.statement]
+    explicit = first.kind is SignalKind.ACQUIRED
+    unseen = pair.open_if == "never"
+    pinned = any(one.role is Role.PIN for one in uses)
+    return Hold(
+        service=first.service,
+        instance=first.instance,
+        pool=next((one.pool for one in run if one.pool), ""),
+        dialect=first.dialect,
+        pair=first.pair,
+        key=first.key,
+        acquired_at=first.at if explicit else first.started,
+        released_at=None if closer is None else closer.at,
+        last_used_at=max(one.at for one in uses) if uses else first.at,
+        trace_id=first.trace_id,
+        span_id=first.span_id,
+        owner=owner_of(run, owners),
+        wait=first.at - first.started if explicit else 0,
+        connection_id=next((one.connection_id for one in run if one.connection_id), ""),
+        statement=statements[-1] if statements else "",
+        code=next((one.code for one in run if one.code), ""),
+        release=UNSEEN if unseen else _release(closer),
+        verdict=_first_verdict(closer, unseen=unseen, pinned=pinned),
+        uses=tuple(one for one in uses if one is not first or not explicit),
+    )
+
+
+def _release(closer: Signal | None) -> str:
+    if closer is None:
+        return ""
+    return closer.reason or ("reset query" if closer.statement else str(closer.kind))
+
+
+def _first_verdict(closer: Signal | None, *, unseen: bool, pinned: bool) -> Verdict | None:
+    """What the signals alone say; the rest is for the judge."""
+    if closer is not None and closer.reason == "collected":
+        return Verdict.RECOVERED
+    if unseen:
+        return Verdict.UNKNOWN
+    return Verdict.PINNED_BY_DESIGN if pinned and closer is None else None
+
+
+def _preferred(holds: Sequence[Hold], dialects: Mapping[str, Dialect]) -> Sequence[Hold]:
+    """One connection may be followed in two pairs or by two libraries: the best informed one is kept."""
+    best: dict[tuple[str, str, str], int] = {}
+    for one in holds:
+        best[_place(one)] = max(best.get(_place(one), -1), dialects[one.dialect].pairs[one.pair].prefer)
+    return [one for one in holds if dialects[one.dialect].pairs[one.pair].prefer == best[_place(one)]]
+
+
+def _place(hold: Hold) -> tuple[str, str, str]:
+    return hold.instance, hold.trace_id or hold.key, hold.pool
+
+
+def open_at(holds: Iterable[Hold], moment: Instant) -> tuple[Hold, ...]:
+    """Who held a connection at a moment, longest first; a hold without a visible end counts while its owner lived."""
+    found = [
+        one
+        for one in holds
+        if one.acquired_at <= moment
+        and (moment < one.released_at if one.released_at is not None else not _ended_unseen(one, moment))
+    ]
+    return tuple(sorted(found, key=lambda one: one.acquired_at))
+
+
+def _ended_unseen(hold: Hold, moment: Instant) -> bool:
+    return hold.release == UNSEEN and hold.owner is not None and hold.owner.end <= moment

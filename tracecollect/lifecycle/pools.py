@@ -1,0 +1,95 @@
+"""Pools by their names: what spans call a pool and what its metrics call it, and what it had at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.model import Coverage, Instant, LeakReport, PoolReport, PoolSample, Verdict
+
+Process = tuple[str, str]
+"""A service's instance and one dialect spoken in it."""
+
+
+def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
+    """For each (instance, dialect, metric's pool name) the name that spans give the same pool.
+
+    SQLAlchemy's metric name ends with the spans' address; node-postgres often knows no name at all. Where a process
+    has one pool by either count, they are the same pool.
+    """
+    by_spans: dict[Process, set[str]] = {}
+    for total in facts.totals:
+        if total.pool:
+            by_spans.setdefault((total.instance, total.dialect), set()).add(total.pool)
+    by_metrics: dict[Process, set[str]] = {}
+    for sample in facts.samples:
+        by_metrics.setdefault((sample.instance, sample.dialect), set()).add(sample.pool)
+    return {
+        (*process, metric): _same(metric, names, by_spans.get(process, set()))
+        for process, names in by_metrics.items()
+        for metric in names
+    }
+
+
+def _same(metric: str, metrics: set[str], spans: set[str]) -> str:
+    fitting = [name for name in spans if metric.endswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    return next(iter(spans)) if len(spans) == 1 and len(metrics) == 1 else metric
+
+
+def reports(facts: Facts, report: LeakReport, holds_open: Mapping[tuple[str, str], int]) -> Sequence[PoolReport]:
+    """Every pool of a report with its newest numbers. `holds_open` counts open holds by (instance, pool)."""
+    names = span_names(facts)
+    newest: dict[tuple[str, str], dict[str, PoolSample]] = {}
+    for sample in facts.samples:
+        pool = names.get((sample.instance, sample.dialect, sample.pool), sample.pool)
+        newest.setdefault((sample.instance, pool), {})[sample.measure] = sample
+    return [
+        _report(one, newest.get((one.instance, one.pool), {}), report, facts, holds_open) for one in report.coverage
+    ]
+
+
+def _report(
+    coverage: Coverage,
+    newest: Mapping[str, PoolSample],
+    report: LeakReport,
+    facts: Facts,
+    holds_open: Mapping[tuple[str, str], int],
+) -> PoolReport:
+    def value(measure: str) -> int | None:
+        # A pool can have no fewer than none idle: a negative value is a listener that was attached late.
+        return max(0, round(newest[measure].value)) if measure in newest else None
+
+    def said(verdict: Verdict) -> int:
+        return sum(
+            one.leaked_count
+            for one in report.findings
+            if one.verdict is verdict and one.pool == coverage.pool and one.instance in ("", coverage.instance)
+        )
+
+    return PoolReport(
+        service=coverage.service,
+        instance=coverage.instance,
+        pool=coverage.pool,
+        system=", ".join(_systems(facts, coverage.instance)),
+        coverage=coverage,
+        used=value("used"),
+        idle=value("idle"),
+        max=value("max") or None,
+        pending=value("pending"),
+        timeouts=value("timeouts"),
+        open_holds=holds_open.get((coverage.instance, coverage.pool)),
+        leaked=said(Verdict.LEAKED),
+        suspected=said(Verdict.SUSPECTED),
+        last_at=_last(facts, coverage, newest.values()),
+    )
+
+
+def _systems(facts: Facts, instance: str) -> Sequence[str]:
+    return sorted({system for one in facts.instances if one.instance == instance for system in one.systems})
+
+
+def _last(facts: Facts, coverage: Coverage, samples: Iterable[PoolSample]) -> Instant:
+    signals = (one.last_at for one in facts.totals if (one.instance, one.pool) == (coverage.instance, coverage.pool))
+    return max((*signals, *(one.at for one in samples)), default=Instant(0))
