@@ -50,7 +50,12 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
         if waiting:
             note(f"storing {waiting} requests that the last server left in the journal")
             pipeline.drain(seconds(settings.drain_timeout))
-        answers = LocalAnswers(store, settings=settings.spelled(), checks=lambda: (_no_server(), disk_check(settings)))
+        answers = LocalAnswers(
+            store,
+            grace=settings.grace,
+            settings=settings.spelled(),
+            checks=lambda: (_no_server(), disk_check(settings)),
+        )
         return answers, stack.pop_all()
     raise AssertionError("unreachable")
 

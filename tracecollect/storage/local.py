@@ -32,12 +32,16 @@ _CANDIDATES = 20
 
 
 class LocalAnswers:
-    """`Answers` over a store. `now` and the server's own `checks` and `settings` come from outside."""
+    """`Answers` over a store. `now` and the server's own `checks` and `settings` come from outside.
+
+    A question with the usual `grace`, about everything and now, is remembered with its answer.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
+        grace: int,
         checks: Callable[[], Sequence[Check]] = tuple,
         settings: Mapping[str, str] | None = None,
         now: Callable[[], int] = time.time_ns,
@@ -46,7 +50,7 @@ class LocalAnswers:
         self._checks = checks
         self._settings = settings or {}
         self._now = now
-        self._connections = connections.Connections(store)
+        self._connections = connections.Connections(store, grace=grace)
 
     def leaks(self, query: LeakQuery) -> LeakReport:
         """See `Answers`. The plain question (everything, now) is also remembered."""
