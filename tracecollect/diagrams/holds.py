@@ -57,8 +57,8 @@ def last_moment(hold: Hold) -> int:
     return max(known + ([hold.owner.end] if hold.owner else []))
 
 
-def hold_lane(hold: Hold, *, now: int, label: str = "", depth: int = 0, group: str = "") -> Lane:
-    """The lane of a hold that is drawn up to `now`."""
+def hold_lane(hold: Hold, *, now: int, label: str = "", depth: int = 0, group: str = "", since: bool = True) -> Lane:
+    """The lane of a hold that is drawn up to `now`; `since`: and says how long it has been held by then."""
     role = role_of(hold)
     endless = ENDLESS.get(role, "") if hold.released_at is None else ""
     owner = hold.owner.name if hold.owner else ""
@@ -69,7 +69,7 @@ def hold_lane(hold: Hold, *, now: int, label: str = "", depth: int = 0, group: s
         segments=tuple(_segments(hold, role, now)),
         markers=_markers(hold, role),
         detail=" ".join(filter(None, [f"trace {hold.trace_id[:8]}" if hold.trace_id else "", hold.connection_id])),
-        note=_note(hold, role, endless, now),
+        note=_note(hold, role, endless, now if since else None),
         group=group,
         depth=depth,
         endless=endless,
@@ -141,9 +141,10 @@ def _markers(hold: Hold, role: Role) -> tuple[Marker, ...]:
     return tuple(markers)
 
 
-def _note(hold: Hold, role: Role, endless: str, now: int) -> str:
+def _note(hold: Hold, role: Role, endless: str, now: int | None) -> str:
     if hold.released_at is None:
-        return f"{endless or 'still held'} · {duration(now - hold.acquired_at)}"
+        text = endless or "still held"
+        return text if now is None else f"{text} · {duration(now - hold.acquired_at)}"
     late = hold.released_at - hold.owner.end if hold.owner else 0
     if role is Role.CLOSED_LATE and late > 0:
         return f"released {duration(late)} late"

@@ -45,7 +45,7 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         lanes.append(_lane(node, tuple(critical[node.id]) if node.id in critical else ()))
         for hold in sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key)):
             label = f"connection of {hold.pool}" if hold.pool else "connection"
-            lanes.append(hold_lane(hold, now=span.end, label=label, depth=node.depth + 1))
+            lanes.append(hold_lane(hold, now=span.end, label=label, depth=node.depth + 1, since=False))
     total = len(tree.nodes)
     return Timeline(
         title=_title(tree, trace, unreleased),

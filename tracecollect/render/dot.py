@@ -53,8 +53,9 @@ def spell(graph: Graph, *, dark: bool = False) -> str:
 
 def _graph_attributes(graph: Graph, page: Paper) -> dict[str, str]:
     lines = [
-        f'<B><FONT POINT-SIZE="15" COLOR="{page.ink}">{markup(line)}</FONT></B>' for line in _wrap(graph.title, 76)
+        f'<B><FONT POINT-SIZE="15" COLOR="{page.ink}">{markup(line)}</FONT></B>' for line in _wrap(graph.title, 90)
     ]
+    lines += ['<FONT POINT-SIZE="5"> </FONT>'] if lines else []
     for text in (graph.caption, *graph.folded, *graph.notes):
         lines += [f'<FONT POINT-SIZE="10" COLOR="{page.quiet}">{markup(line)}</FONT>' for line in _wrap(text, 120)]
     return {

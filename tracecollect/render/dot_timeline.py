@@ -7,14 +7,13 @@ cells on a scale.
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 
 import graphviz
 
 from tracecollect.diagrams import Lane, Marker, Occupancy, Role, Segment, Timeline, duration
 from tracecollect.render.dot import markup, tint
-from tracecollect.render.label import fitted, plain, points
+from tracecollect.render.label import fitted, plain, points, wrapped
 from tracecollect.render.theme import Look, Paper, look, paper
 
 # Points. The page is as wide as a laptop's screen at 96 dots per inch (1,440 pixels).
@@ -53,7 +52,7 @@ class _Sheet:
         # Engines measure with fonts of their own: the words are anchored at the side they are aligned to.
         left = {"l": x, "r": x + width - wide - 16, "n": x + width / 2 - wide / 2 - 8}[align]
         style = {
-            "label": _label(shown, align, bold=bold),
+            "label": _label(shown, align, wide + 16 if bold else 0),
             "shape": "plaintext",
             "style": "",
             "fontsize": f"{size:g}",
@@ -78,11 +77,12 @@ class _Sheet:
         self.dot.node(graphviz.escape(name), _attributes=place | style)
 
 
-def _label(text: str, align: str, *, bold: bool) -> str:
+def _label(text: str, align: str, bold_width: float) -> str:
     """An anchored line; bold ones are HTML-like, because engines disagree about the names of bold fonts."""
-    if bold:
+    if bold_width:
         side = {"l": "LEFT", "r": "RIGHT", "n": "CENTER"}[align]
-        return f'<<B>{markup(text)}</B><BR ALIGN="{side}"/>>'
+        table = f'<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0" CELLSPACING="0" WIDTH="{bold_width:.0f}">'
+        return f'<{table}<TR><TD ALIGN="{side}"><B>{markup(text)}</B></TD></TR></TABLE>>'
     plain_label = graphviz.escape(text).replace("&", "&amp;") + ("" if align == "n" else f"\\{align}")
     label: str = graphviz.nohtml(plain_label)
     return label
@@ -111,10 +111,10 @@ def spell(timeline: Timeline, *, dark: bool = False) -> str:
 
 def _heading(sheet: _Sheet, timeline: Timeline) -> None:
     sheet.box(0, _WIDTH, 0.75, y=14, fillcolor=sheet.page.paper)
-    for line in textwrap.wrap(plain(timeline.title), 118, max_lines=2, placeholder=" …"):
+    for line in wrapped(timeline.title, _WIDTH - 20, 15, bold=True):
         sheet.text(0, _WIDTH, line, size=15, bold=True)
         sheet.y -= 21
-    for line in textwrap.wrap(plain(timeline.caption), 190, max_lines=2, placeholder=" …"):
+    for line in wrapped(timeline.caption, _WIDTH - 20, 10):
         sheet.text(0, _WIDTH, line, size=10, color=sheet.page.quiet)
         sheet.y -= 15
     sheet.y -= 12

@@ -80,3 +80,16 @@ def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
             break
         kept += 1
     return text[:kept].rstrip() + "…"
+
+
+def wrapped(text: str, width: float, size: float, *, bold: bool = False, most: int = 2) -> list[str]:
+    """The words of a line on at most `most` lines of `width` points; the last is cut with an ellipsis."""
+    lines: list[str] = []
+    line = ""
+    for word in plain(text).split():
+        longer = f"{line} {word}" if line else word
+        if line and points(longer, size, bold=bold) > width and len(lines) < most - 1:
+            lines.append(line)
+            longer = word
+        line = longer
+    return [fitted(line, width, size, bold=bold) for line in [*lines, line] if line]
