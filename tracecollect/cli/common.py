@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -153,6 +154,14 @@ def fails_on(command: F) -> F:
     """--fail-on."""
     choice = click.Choice([Verdict.LEAKED.value, Verdict.SUSPECTED.value])
     return click.option("--fail-on", type=choice, help="Exit 1 when there is one of these, or worse.")(command)
+
+
+def again(ctx: click.Context) -> str:
+    """The options that a next command needs to ask about the same world: where, as of when, with which grace."""
+    given = {name: ctx.params.get(name) for name in ("since", "as_of", "grace", "server", "data_dir", "config")}
+    spelled = {"as_of": codec.spell_instant, "grace": codec.spell_duration}
+    texts = {name: spelled.get(name, str)(value) for name, value in given.items() if value is not None}
+    return "".join(f" --{name.replace('_', '-')} {shlex.quote(text)}" for name, text in texts.items())
 
 
 def to_terminal() -> bool:

@@ -15,7 +15,9 @@ from tracecollect.model import Instant
 @common.fails_on
 @common.as_json
 @common.where
+@click.pass_context
 def command(
+    ctx: click.Context,
     since: str | None,
     as_of: Instant | None,
     grace: int | None,
@@ -38,5 +40,5 @@ def command(
     if json_:
         common.write_json(report)
     else:
-        words.report(report)
+        words.report(report, common.again(ctx))
     return common.status_of([one.verdict for one in report.findings], fail_on)

@@ -12,7 +12,6 @@ from tracecollect.model import (
     SECOND,
     Coverage,
     CoverageLevel,
-    EvidenceKind,
     Finding,
     Instant,
     LeakedHold,
@@ -28,15 +27,16 @@ _ACCUSED = (Verdict.LEAKED, Verdict.SUSPECTED)
 _STATEMENT = 160
 
 
-def report(answer: LeakReport) -> None:
-    """The whole answer of `leaks`."""
+def report(answer: LeakReport, again: str = "") -> None:
+    """The whole answer of `leaks`. `again` are the options that ask the same question once more."""
     click.echo(click.style(headline(answer), bold=True))
     for one in answer.findings:
         click.echo()
         finding(one, answer.as_of)
     _coverage(answer.coverage)
     click.echo()
-    click.echo("next: " + _next(answer))
+    for line in _next(answer):
+        click.echo(f"next: {line}{again}")
 
 
 def headline(answer: LeakReport) -> str:
@@ -78,8 +78,12 @@ def finding(one: Finding, as_of: Instant, *, whole: bool = False) -> None:
 
 def _since(one: Finding, as_of: Instant) -> str:
     age = f" ({length(as_of - one.first_at)} ago)" if one.first_at and as_of > one.first_at else ""
-    rate = "" if one.per_hour is None else f", {one.per_hour:.3g} per hour"
+    rate = "" if one.per_hour is None else f", {_rate(one.per_hour)} per hour"
     return f"{clock(one.first_at)}{age}, last {clock(one.last_at)}{rate}"
+
+
+def _rate(per_hour: float) -> str:
+    return f"{per_hour:.0f}" if per_hour >= 10 else f"{per_hour:.2g}"
 
 
 def _exhausted(at: Instant, as_of: Instant) -> str:
@@ -91,11 +95,8 @@ def _exhausted(at: Instant, as_of: Instant) -> str:
 def _why(one: Finding, whole: bool) -> None:
     shown = one.evidence if whole else one.evidence[:_EVIDENCE]
     for number, evidence in enumerate(shown):
-        word = "seen" if evidence.kind is EvidenceKind.OBSERVED else "missing"
         place = f" [trace {evidence.trace_id[:16]}]" if evidence.trace_id and whole else ""
-        _row("why" if number == 0 else "", f"{word}: {clean(evidence.text)}{place}")
-    if len(one.evidence) > len(shown):
-        _row("", f"and {len(one.evidence) - len(shown)} more: tracecollect explain {one.id}")
+        _row("why" if number == 0 else "", f"{evidence.kind}: {clean(evidence.text)}{place}")
 
 
 def _examples(holds: Sequence[LeakedHold], whole: bool) -> None:
@@ -106,7 +107,7 @@ def _examples(holds: Sequence[LeakedHold], whole: bool) -> None:
         text = f"{hold.trace_id}  taken {clock(hold.acquired_at)}, held {held}{connection}"
         _row("traces" if number == 0 else "", text)
     if len(holds) > len(shown):
-        _row("", f"and {len(holds) - len(shown)} more: tracecollect explain …")
+        _row("", f"and {len(holds) - len(shown)} more")
 
 
 def _row(label: str, text: str) -> None:
@@ -139,10 +140,11 @@ def coverage_line(one: Coverage) -> None:
             click.echo(f"            {line}")
 
 
-def _next(answer: LeakReport) -> str:
+def _next(answer: LeakReport) -> Sequence[str]:
     if answer.findings:
-        return f"tracecollect lifecycle {answer.findings[0].id} --as svg -o leak.svg"
-    return "tracecollect pools" if answer.coverage else "tracecollect doctor"
+        name = answer.findings[0].id
+        return (f"tracecollect explain {name}", f"tracecollect lifecycle {name} --as svg -o leak.svg")
+    return ("tracecollect pools",) if answer.coverage else ("tracecollect doctor",)
 
 
 def _many(count: int, thing: str) -> str:
