@@ -4,7 +4,7 @@ SELECT service, instance, dialect, pair, signal, role, key, toUnixTimestamp64Nan
        any(s.connection_id) AS connection_id, any(s.name) AS name, any(s.statement) AS statement, any(s.code) AS code,
        any(s.reason) AS reason, toUnixTimestamp64Nano(min(arrived)) AS arrived_ns
 FROM connection_signals AS s
-WHERE instance = {instance:String} AND pool = {pool:String}
+WHERE instance = {instance:String} AND s.pool = {pool:String}
   AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
   AND has({pairs:Array(String)}, concat(dialect, '/', pair, '/', toString(version)))
 GROUP BY service, instance, dialect, pair, signal, role, key, at, trace_id, span_id
