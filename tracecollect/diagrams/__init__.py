@@ -28,7 +28,7 @@ from tracecollect.diagrams.shapes import (
     Timeline,
 )
 from tracecollect.diagrams.waterfall import waterfall
-from tracecollect.diagrams.words import duration, moment
+from tracecollect.diagrams.words import axis, duration, moment
 
 __all__ = [
     "Axis",
@@ -44,6 +44,7 @@ __all__ = [
     "Segment",
     "Tick",
     "Timeline",
+    "axis",
     "call_graph",
     "duration",
     "finding_summary",

@@ -82,7 +82,7 @@ def _node(node: Node, page: Paper, *, dark: bool) -> dict[str, str]:
     color = seen.color(dark=dark)
     loud = node.role in (Role.LEAKED, Role.SUSPECTED)
     ink = page.paper if loud else page.ink
-    name = "<BR/>".join(markup(line) for line in _wrap(node.label, _LINE))
+    name = "<BR/>".join(markup(line) for line in _wrap(node.label or "(no name)", _LINE))
     name = f'<B><FONT COLOR="{ink}">{name}</FONT></B>' if loud else f'<FONT COLOR="{ink}">{name}</FONT>'
     if node.detail:
         small = "<BR/>".join(markup(line) for line in _wrap(node.detail, _LINE + 8))
@@ -119,8 +119,8 @@ def _wrap(text: str, width: int) -> list[str]:
 
 def markup(text: str) -> str:
     """A plain line inside an HTML-like label."""
-    # The text is one plain line already; only the markup characters of HTML-like labels are left.
-    return html.escape(text, quote=True).replace("&#x27;", "&#39;")
+    # An empty element is a syntax error in HTML-like labels.
+    return html.escape(plain(text), quote=True) or " "
 
 
 def tint(color: str, ground: str, share: float = 0.14) -> str:

@@ -72,7 +72,7 @@ class _Sheet:
 
     def _node(self, x: float, y: float, width: float, height: float, says: str, style: dict[str, str]) -> None:
         self.count += 1
-        name = f"{self.count} {says}" if says else str(self.count)
+        name = f"{self.count} {plain(says, 80)}" if says else str(self.count)
         place = {"pos": f"{x:.1f},{y:.1f}!", "width": f"{width / 72:.4f}", "height": f"{height / 72:.4f}"}
         self.dot.node(graphviz.escape(name), _attributes=place | style)
 

@@ -112,7 +112,7 @@ def _level(value: int | None, top: int) -> str:
 def _lane_line(lane: Lane, axis: Axis, label: int, bar: int, note: int) -> Text:
     loud = lane.role in _LOUD
     indent = "  " * min(lane.depth, label // 4)
-    trace = f"{lane.trace_id[:8]} " if lane.trace_id and lane.group else ""
+    trace = f"{plain(lane.trace_id[:8])} " if lane.trace_id and lane.group else ""
     name = f"{indent}{look(lane.role).glyph} {trace}{plain(lane.label)}"
     line = Text(_fit(name, label), style=_style(lane.role, bold=loud))
     line.append(" ")
@@ -154,7 +154,7 @@ def _span_lines(diagram: Timeline, width: int) -> Iterable[Text]:
             group = lane.group
             yield Text(_fit(group, width), style=_style(lane.role, bold=True))
         loud = lane.role in _LOUD
-        trace = f"{lane.trace_id[:8]} " if lane.trace_id and lane.group else ""
+        trace = f"{plain(lane.trace_id[:8])} " if lane.trace_id and lane.group else ""
         detail = f"  {plain(lane.detail)}" if lane.detail and not trace else ""
         name = f"{guide}{look(lane.role).glyph} {trace}{plain(lane.label)}"
         note = plain(lane.note)
