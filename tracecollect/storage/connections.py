@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tracecollect.lifecycle.facts import gather, window_of
+from tracecollect.errors import Ambiguous, NotFound
+from tracecollect.lifecycle.dialects import shipped
+from tracecollect.lifecycle.facts import Facts, gather
+from tracecollect.lifecycle.holds import follow, judged
 from tracecollect.lifecycle.judge import ACCUSING, judge, opinions, revise
-from tracecollect.model import Coverage, Finding, Hold, Instant, LeakQuery, LeakReport, Lifecycle, PoolReport
+from tracecollect.lifecycle.pools import reports, span_names
+from tracecollect.model import (
+    Coverage,
+    CoverageLevel,
+    Finding,
+    Hold,
+    Instant,
+    LeakQuery,
+    LeakReport,
+    Lifecycle,
+    PoolReport,
+    PoolSample,
+    Signal,
+    Window,
+)
 from tracecollect.ports import Store
+
+# What one picture or list can still show; the newest are kept.
+_MOST_SIGNALS = 20_000
+_MOST_HOLDS = 2_000
+# Healthy holds of the same operation beside the leaked ones: the difference is the explanation.
+_TWINS = 5
+_NAMED = (CoverageLevel.CERTAIN, CoverageLevel.INFERRED)
 
 
 class Connections:
@@ -22,32 +47,131 @@ class Connections:
 
     def leaks(self, query: LeakQuery, now: Instant) -> LeakReport:
         """Every pool as of a moment. What is said now and of everything is kept; what-if questions are not."""
-        facts = gather(self._store, query, now)
-        report = judge(facts)
-        if query.as_of is None and query.since is None and query.grace == self._grace:
-            with self._book:
-                before = self._store.findings()
-                revision = revise(before, report, facts.window.since, opinions(facts))
-                if revision.changed:
-                    self._store.record(revision.changed, now, revision.reasons)
-            report = _with_retracted(report, (*before, *revision.changed), facts.window.since)
-        return _only(report, query)
+        return _only(self._judged(query, now)[1], query)
 
-    def of_trace(self, trace_id: str, now: Instant) -> tuple[Hold, ...]:
-        """The holds of one trace."""
-        return ()
+    def of_trace(self, trace_id: str) -> tuple[Hold, ...]:
+        """The holds of one trace, with the verdicts that were said last."""
+        holds = self._follow(self._store.signals_of_trace(trace_id))
+        return judged(holds, self._store.findings()) if any(one.released_at is None for one in holds) else holds
+
+    def lifecycle_of_trace(self, trace_id: str, query: LeakQuery, now: Instant) -> Lifecycle:
+        """The holds of one trace, judged as of a moment."""
+        facts, report = self._judged(query, now)
+        holds = judged(self.of_trace(trace_id), report.findings)
+        return _drawn(f"trace {trace_id}", holds, (), facts)
 
     def of_finding(self, finding: Finding, query: LeakQuery, now: Instant) -> Lifecycle:
-        """The holds of a finding."""
-        return Lifecycle(finding.id, window_of(query, now), (), (), finding)
+        """The holds that a finding names, beside healthy ones of the same operation; if it names none, the pool's."""
+        facts, report = self._judged(query, now)
+        pools = [one for one in report.coverage if one.pool == finding.pool and one.service == finding.service]
+        holds = judged(self._holds(pools, facts.window), (finding, *report.findings))
+        named = {one.trace_id for one in finding.instances}
+        if named:
+            guilty = [one for one in holds if one.trace_id in named]
+            twins = [one for one in holds if one.trace_id not in named and _entry(one) == finding.entry]
+            holds = tuple(sorted((*guilty, *twins[-_TWINS:]), key=lambda one: one.acquired_at))
+        missing = len(named - {one.trace_id for one in holds})
+        return _drawn(f"finding {finding.id}", holds, _samples(facts, pools), facts, finding, missing)
 
     def of_pool(self, name: str, query: LeakQuery, now: Instant) -> Lifecycle:
-        """The holds of a pool."""
-        return Lifecycle(name, window_of(query, now), ())
+        """The holds and metrics of one pool, of every instance that has one of that name."""
+        facts, report = self._judged(query, now)
+        pools = _of_name(name, _only(report, replace(query, pool="")).coverage)
+        holds = judged(self._holds(pools, facts.window), report.findings)
+        return _drawn(f"pool {pools[0].pool}", holds, _samples(facts, pools), facts)
 
     def pools(self, query: LeakQuery, now: Instant) -> Sequence[PoolReport]:
-        """Every pool."""
-        return ()
+        """Every pool with its newest numbers."""
+        facts, report = self._judged(query, now)
+        out = self._open_now(report.coverage, facts.window)
+        return reports(facts, _only(report, query), out)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _judged(self, query: LeakQuery, now: Instant) -> tuple[Facts, LeakReport]:
+        facts = gather(self._store, query, now)
+        report = judge(facts)
+        if query.as_of is not None or query.since is not None or query.grace != self._grace:
+            return facts, report
+        with self._book:
+            before = self._store.findings()
+            revision = revise(before, report, facts.window.since, opinions(facts))
+            if revision.changed:
+                self._store.record(revision.changed, now, revision.reasons)
+        return facts, _with_retracted(report, (*before, *revision.changed), facts.window.since)
+
+    def _follow(self, signals: Sequence[Signal]) -> tuple[Hold, ...]:
+        owners = self._store.owners({one.trace_id for one in signals if one.trace_id})
+        return follow(signals, owners, {one.name: one for one in shipped()})
+
+    def _holds(self, pools: Iterable[Coverage], window: Window) -> tuple[Hold, ...]:
+        found: list[Hold] = []
+        for one in pools:
+            found += self._follow(self._store.signals_of_pool(one.instance, one.pool, window, _MOST_SIGNALS))
+        return tuple(sorted(found, key=lambda one: one.acquired_at))
+
+    def _open_now(self, coverage: Iterable[Coverage], window: Window) -> dict[tuple[str, str], int]:
+        """Open holds by (instance, pool), without any grace, where holds can be seen to come back."""
+        seen = {(one.instance, one.pool) for one in coverage if one.level in _NAMED}
+        if not seen:
+            return {}
+        keys = self._store.open_keys(window, grace=0)
+        by_key = {}
+        for signal in self._store.signals_of_keys(keys, window):
+            by_key[signal.instance, signal.dialect, signal.pair, signal.key] = (signal.instance, signal.pool)
+        return dict.fromkeys(seen, 0) | Counter(place for place in by_key.values() if place in seen)
+
+
+def _entry(hold: Hold) -> str:
+    return hold.owner.name if hold.owner is not None else ""
+
+
+def _drawn(
+    title: str,
+    holds: Sequence[Hold],
+    samples: Sequence[PoolSample],
+    facts: Facts,
+    finding: Finding | None = None,
+    missing: int = 0,
+) -> Lifecycle:
+    """At most so many holds, and the window that they and the samples span."""
+    # Open ones first: a picture that leaves out the leak is none.
+    kept = sorted(holds, key=lambda one: (one.released_at is not None, -one.acquired_at))[:_MOST_HOLDS]
+    shown = tuple(sorted(kept, key=lambda one: one.acquired_at))
+    moments = [one.acquired_at - one.wait for one in shown] + [one.at for one in samples]
+    moments += [one.released_at if one.released_at is not None else _seen_until(one, facts) for one in shown]
+    moments += [one.owner.end for one in shown if one.owner is not None]
+    window = Window(Instant(min(moments, default=0)), Instant(max(moments, default=0) + 1))
+    return Lifecycle(title, window, shown, tuple(samples), finding, len(holds) - len(shown) + missing)
+
+
+def _seen_until(hold: Hold, facts: Facts) -> Instant:
+    """Until when an open hold is known to be open: as long as its process said anything."""
+    return max(hold.last_used_at, min(facts.now, facts.last_heard(hold.instance)))
+
+
+def _samples(facts: Facts, pools: Iterable[Coverage]) -> Sequence[PoolSample]:
+    """The pools' own numbers, whatever their metrics call them."""
+    names = span_names(facts)
+    wanted = {(one.instance, one.pool) for one in pools}
+    return [
+        one
+        for one in facts.samples
+        if (one.instance, names.get((one.instance, one.dialect, one.pool), one.pool)) in wanted
+    ]
+
+
+def _of_name(name: str, coverage: Sequence[Coverage]) -> Sequence[Coverage]:
+    """The pools of that name, else of the one name that contains it. Raises `NotFound`, `Ambiguous`."""
+    exact = [one for one in coverage if one.pool == name]
+    if exact:
+        return exact
+    near = sorted({one.pool for one in coverage if name and name in one.pool})
+    if len(near) > 1:
+        raise Ambiguous(f"{name} fits {len(near)} pools", tuple(near[:20]))
+    if not near:
+        raise NotFound(f"there is no pool {name}", hint="tracecollect pools lists them; a longer --since may help")
+    return [one for one in coverage if one.pool == near[0]]
 
 
 def _with_retracted(report: LeakReport, known: Sequence[Finding], since: Instant) -> LeakReport:

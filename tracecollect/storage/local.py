@@ -70,7 +70,7 @@ class LocalAnswers:
         if not copies:
             raise _no_trace(trace_id)
         spans = _final(copies)
-        holds = self._connections.of_trace(name, self._moment())
+        holds = self._connections.of_trace(name)
         return Trace(name, spans, tuple(self._store.logs(name)), holds, len(copies) - len(spans))
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
@@ -79,11 +79,9 @@ class LocalAnswers:
             finding, _ = self.finding(subject, query)
             return self._connections.of_finding(finding, query, self._moment())
         name = self._trace_id(subject)
-        spans = self._store.spans(name)
-        if not spans:
+        if not self._store.spans(name):
             raise _no_trace(subject)
-        window = Window(min(one.start for one in spans), Instant(max(one.end for one in spans) + 1))
-        return Lifecycle(f"trace {name}", window, self._connections.of_trace(name, self._moment()))
+        return self._connections.lifecycle_of_trace(name, query, self._moment())
 
     def pool(self, name: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""
