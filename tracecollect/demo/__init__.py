@@ -1,0 +1,1 @@
+"""A small shop that forgets database connections: two services on a real PostgreSQL, traced by official packages."""
