@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from tracecollect import graphs
-from tracecollect.diagrams.holds import hold_lane, last_moment
+from tracecollect.diagrams.holds import SEVERITY, hold_lane, last_moment, role_of
 from tracecollect.diagrams.shapes import Lane, Marker, Role, Segment, Timeline
 from tracecollect.diagrams.words import axis, duration, many
 from tracecollect.graphs import Mark, TraceTree, TreeNode
@@ -13,6 +14,8 @@ from tracecollect.model import Hold, Instant, StatusCode, Trace, Verdict
 
 LIMIT = 80
 """Spans that are drawn; beyond two screens nobody reads a waterfall."""
+HOLDS = 24
+"""Holds that are drawn under them, the worst first."""
 
 _MARKED = {
     Mark.MISSING: "never arrived",
@@ -32,8 +35,10 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
     critical = defaultdict(list)
     for step in graphs.critical_path(tree):
         critical[step.id].append(Segment(step.start, step.end, Role.CRITICAL))
-    holds = _holds_by_node(tree, trace)
+    shown = sorted(trace.holds, key=lambda hold: (SEVERITY.index(role_of(hold)), hold.acquired_at, hold.key))[:HOLDS]
+    holds = _holds_by_node(tree, shown)
     kept = _kept(tree, set(critical), set(holds), limit)
+    holds = _lifted(tree, holds, kept)
     end = max([tree.end, *(last_moment(hold) for hold in trace.holds)])
     unreleased = [hold for hold in trace.holds if hold.released_at is None]
     margin = max((end - tree.start) // 8, 1000) if unreleased else 0
@@ -46,24 +51,35 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         for hold in sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key)):
             label = f"connection of {hold.pool}" if hold.pool else "connection"
             lanes.append(hold_lane(hold, now=span.end, label=label, depth=node.depth + 1, since=False))
-    total = len(tree.nodes)
+    left_out = ((len(tree.nodes) - len(kept), "more spans"), (len(trace.holds) - len(shown), "more connection holds"))
     return Timeline(
         title=_title(tree, trace, unreleased),
         caption=_caption(tree, trace),
         axis=span,
         lanes=tuple(lanes),
-        folded=(f"+{total - len(kept):,} more spans",) if total > len(kept) else (),
+        folded=tuple(f"+{count:,} {noun}" for count, noun in left_out if count),
         notes=_notes(tree),
     )
 
 
-def _holds_by_node(tree: TraceTree, trace: Trace) -> dict[str, list[Hold]]:
+def _holds_by_node(tree: TraceTree, holds: Sequence[Hold]) -> dict[str, list[Hold]]:
     found: dict[str, list[Hold]] = defaultdict(list)
-    for hold in trace.holds:
+    for hold in holds:
         owner = hold.owner.span_id if hold.owner else ""
         place = next((id_ for id_ in (hold.span_id, owner, *tree.roots) if id_ in tree.nodes), None)
         if place is not None:
             found[place].append(hold)
+    return found
+
+
+def _lifted(tree: TraceTree, holds: dict[str, list[Hold]], kept: set[str]) -> dict[str, list[Hold]]:
+    """A hold whose span is not drawn is shown at the nearest span above it: leaks are never folded with spans."""
+    found: dict[str, list[Hold]] = defaultdict(list)
+    for id_, inside in holds.items():
+        place: str | None = id_
+        while place is not None and place not in kept:
+            place = tree.nodes[place].parent
+        found[place if place is not None else next(node.id for node in tree if node.id in kept)] += inside
     return found
 
 

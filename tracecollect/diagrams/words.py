@@ -50,7 +50,7 @@ def moment(at: int, *, step: int = SECOND, date: bool = False) -> str:
         return f"{at / SECOND:.0f} s"
     text = when.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")
     if step < SECOND:
-        digits = 3 if step >= _MILLI else 6
+        digits = 3 if step >= _MILLI else 6 if step >= _MICRO else 9
         text += f"{at % SECOND / SECOND:.9f}"[1 : 2 + digits]
     return text
 
@@ -76,6 +76,8 @@ def axis(start: int, end: int, *, clock: bool, wanted: int = 6) -> Axis:
 def _clock(at: int, step: int) -> str:
     if step >= 86400 * SECOND:
         return moment(at, date=True)[:10]
+    if step >= 21600 * SECOND:  # six of these reach into the next day, where the same hours come again
+        return moment(at, date=True)[5:16]
     return moment(at, step=step)
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from contract.renderer import HOSTILE
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -88,6 +88,7 @@ def test_colours_are_readable_on_their_paper():
             assert (deep + 0.05) / (light + 0.05) >= 4.4
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_becomes_one_plain_line(text):
     line = label.plain(text)
@@ -118,6 +119,7 @@ def test_colour_only_adds_colour():
     assert "\x1b" not in plain
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=30), max_size=40))
 def test_guides_never_draw_a_branch_that_leads_nowhere(raw):
     depths = []
