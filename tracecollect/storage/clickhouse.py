@@ -24,6 +24,7 @@ from tracecollect.ports import Batch
 from tracecollect.storage import rows, texts
 from tracecollect.storage.engine import Engine, directory_of
 from tracecollect.storage.holds import StoredHolds
+from tracecollect.storage.settle import settle
 
 _log = logging.getLogger(__name__)
 WEEK = 7 * 86400
@@ -52,6 +53,7 @@ class ClickHouseStore(StoredHolds):
                     f"cannot make the store directory {directory}: {error.strerror}",
                     hint="choose another with --data-dir",
                 ) from error
+            settle(directory)
         super().__init__(Engine(url, options=_OPTIONS, max_seconds=max_seconds))
         try:
             self._prepare(retention, cluster)
