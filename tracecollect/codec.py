@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # 55 ms that a command without JSON does not spend
 
 T = TypeVar("T")
 
+_HOUR = 3600 * SECOND
 MAX_FOUND = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
@@ -218,7 +219,12 @@ def read_window_parameters(given: Mapping[str, str], *, now: Instant) -> Window:
     """The window again; without `until` it ends now, without `since` it is an hour long. Raises `ValueError`."""
     # One nanosecond more: a window excludes its end, and what arrived this instant is asked for, too.
     until = read_moment(given["until"], now) if given.get("until") else Instant(now + 1)
-    since = read_moment(given.get("since") or "1h", until)
+    if not given.get("since"):
+        since = Instant(until - _HOUR)
+    else:
+        # `since=2h&until=1h` counts both back from now; before a time of day, `since=1h` is an hour before it.
+        back = _DURATION_PART.match(given.get("until", "")) is not None
+        since = read_moment(given["since"], now if back else until)
     if since >= until:
         raise ValueError("the window is empty: since is not before until")
     return Window(since, until)

@@ -1,7 +1,7 @@
 """The seams of the house, as protocols. Parts know these, not each other; `app.py` joins them.
 
-    receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──▶ store ──HoldReader──▶ lifecycle ──▶ Answers ──▶ cli, web
-                                                              └────────TraceReader──────────────┘
+receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──▶ store ──HoldReader──▶ lifecycle ──▶ Answers ──▶ cli, web
+                                                          └────────TraceReader──────────────┘
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class KeyTotals:
 
 @dataclass(frozen=True, slots=True)
 class Borrow:
-    """One acquire of a library that never says when the connection came back. `owner_end` is None while it is unknown."""
+    """One acquire of a library that never says when the connection came back; `owner_end` None: not known yet."""
 
     service: str
     instance: str
@@ -284,7 +284,7 @@ class Store(SpanWriter, TraceReader, HoldReader, FindingBook, Protocol):
     """A whole store. `storage/clickhouse.py` is the real one, `storage/memory.py` the obviously right one."""
 
     def stats(self) -> Mapping[str, int]:
-        """Rows and bytes by table: `otel_traces.rows`, `otel_traces.bytes` …"""
+        """Rows and bytes by table, as `otel_traces.rows` and `otel_traces.bytes`."""
 
     def close(self) -> None:
         """Flush and let go of the data directory. Idempotent."""

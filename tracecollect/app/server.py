@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _RECORDER = "tracecollect.journal:JournalWriter"
 # Together with the drain this stays under the ten seconds in which a stop must be done.
 _RECEIVER_GRACE_SECONDS = 1.0
-_STATS_SECONDS = 15.0
 
 
 class Server:
@@ -46,7 +45,7 @@ class Server:
         self._receiver: ReceiverProcess | None = None
         self._web: WebServer | None = None
         self._stopping = False
-        self._bytes = (0.0, 0)
+        self._bytes = 0
 
     def __enter__(self) -> Server:
         """Open everything. Raises what a part raises, with nothing left open."""
@@ -109,6 +108,10 @@ class Server:
         self._announce(directory)
 
     def _rows_stored(self) -> int:
+        """How far the store is; asked on the judge's thread, which also takes its measure there."""
+        if self._store is not None:
+            stats = self._store.stats()
+            self._bytes = sum(size for name, size in stats.items() if name.endswith(".bytes"))
         return self._pipeline.counters().rows_stored if self._pipeline is not None else 0
 
     def _announce(self, directory: DataDirectory) -> None:
@@ -138,17 +141,10 @@ class Server:
             store_failures=done.store_failures,
             inserts=done.batches,
             insert_seconds=done.insert_seconds,
-            store_bytes=self._store_bytes(),
+            store_bytes=self._bytes,
             journal=self._pipeline.depth(),
             findings=self._judge.counts(),
         )
-
-    def _store_bytes(self) -> int:
-        asked, size = self._bytes
-        if self._store is not None and time.monotonic() - asked > _STATS_SECONDS:
-            size = sum(value for name, value in self._store.stats().items() if name.endswith(".bytes"))
-            self._bytes = (time.monotonic(), size)
-        return size
 
     def _checks(self) -> Sequence[Check]:
         """What only the running server knows, for `doctor`."""

@@ -16,7 +16,9 @@ from tracecollect.model import Instant
 @common.about_leaks
 @common.as_json
 @common.where
+@click.pass_context
 def command(
+    ctx: click.Context,
     finding: str,
     since: str | None,
     as_of: Instant | None,
@@ -45,4 +47,4 @@ def command(
         rows = [(tables.clock(h.at), h.verdict, h.leaked_count, h.reason) for h in history]
         tables.table(("when", "verdict", "count", "why"), rows, right=(2,))
     click.echo()
-    click.echo(f"next: tracecollect lifecycle {one.id} --as svg -o leak.svg")
+    click.echo(f"next: tracecollect lifecycle {one.id} --as svg -o leak.svg{common.again(ctx)}")

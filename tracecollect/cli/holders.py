@@ -8,6 +8,7 @@ import click
 
 from tracecollect.cli import common, tables
 from tracecollect.errors import NotFound
+from tracecollect.lifecycle.holds import open_at
 from tracecollect.model import Hold, Instant, LeakQuery
 from tracecollect.ports import Answers
 
@@ -58,7 +59,7 @@ def _holders(answers: Answers, query: LeakQuery, at: Instant) -> tuple[list[Hold
             found = answers.pool(name, query).holds
         except NotFound:
             found = ()
-        held += [one for one in found if one.acquired_at <= at and (one.released_at is None or one.released_at > at)]
+        held += open_at(found, at)
         if not found:
             unseen.append(name)
     return sorted(held, key=lambda one: one.acquired_at), unseen

@@ -24,6 +24,7 @@ SHOWN = 12
 NEIGHBOURS = 6
 """Healthy lanes for contrast."""
 
+_NEIGHBOURS = "healthy, same pool"
 _HEADS = {
     Role.LEAKED: "never released",
     Role.SUSPECTED: "not released, request over",
@@ -33,7 +34,7 @@ _HEADS = {
     Role.RECOVERED: "taken back by the pool or the runtime",
     Role.HELD: "in use",
     Role.PINNED: "kept on purpose",
-    Role.HEALTHY: "healthy, same pool",
+    Role.HEALTHY: "released",
 }
 
 
@@ -57,10 +58,11 @@ def lifecycle(picture: Lifecycle, *, limit: int = SHOWN, neighbours: int = NEIGH
         for role in SEVERITY:
             found = by_role.get(role, [])
             room = neighbours if role is Role.HEALTHY else limit
-            head = f"{_HEADS[role]} ({len(found)})"
+            words = _NEIGHBOURS if role is Role.HEALTHY and picture.finding is not None else _HEADS[role]
+            head = f"{words} ({len(found)})"
             lanes += [hold_lane(hold, now=now, group=head) for hold in _spread(found, room)]
             if len(found) > room:
-                folded.append(f"+{len(found) - room:,} more {_HEADS[role]}")
+                folded.append(f"+{len(found) - room:,} more {words}")
     if picture.omitted:
         folded.append(f"+{picture.omitted:,} more not loaded")
     title, under = _words(picture, by_role)
@@ -207,5 +209,8 @@ def _notes(picture: Lifecycle, holds: Sequence[Hold], span: Axis, now: int) -> t
     if picture.finding is not None and not holds:
         notes.append("The pool's own metrics count these connections; no span names the requests that took them.")
     if any(hold.released_at is None for hold in holds) and now > span.end:
-        notes.append(f"The picture ends {duration(now - span.end)} before {moment(now)} UTC; nothing came back since.")
+        notes.append(
+            f"The picture ends {duration(now - span.end)} before {moment(now)} UTC;"
+            " what is open here was not back by then."
+        )
     return tuple(notes)

@@ -43,8 +43,9 @@ class OtlpGrpcReceiver:
     def __init__(self, intake: Intake, *, host: str = "127.0.0.1", port: int = 4317, max_body: int = MAX_BODY) -> None:
         self._intake = intake
         self._max_body = max_body
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otlp-grpc")
         self._server = grpc.server(
-            ThreadPoolExecutor(_THREADS, thread_name_prefix="otlp-grpc"),
+            self._threads,
             maximum_concurrent_rpcs=_MAX_STREAMS,
             options=[
                 # The limit counts decompressed bytes; what is larger on the wire is refused by gRPC itself.
@@ -74,6 +75,8 @@ class OtlpGrpcReceiver:
         """Refuse new requests, give the running ones `grace` seconds."""
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()
+        # A handler that hangs in spite of the grace must not hold up a stop.
+        self._threads.shutdown(wait=False)
 
     def _bind(self, host: str, port: int) -> int:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sysconfig
@@ -13,19 +14,29 @@ PROGRAMS = ("dot", "graphviz-pure")
 _LIMIT_SECONDS = 60
 
 
-def program(engine: str = "") -> str:
-    """The path of the layout program; `MissingExtra` when there is none."""
+def programs(engine: str = "") -> list[str]:
+    """The paths of the layout programs, best first; `MissingExtra` when there is none."""
+    # A virtual environment that is used without being activated has its programs beside its Python, not on PATH.
     scripts = sysconfig.get_path("scripts")
-    for name in (engine,) if engine else PROGRAMS:
-        found = shutil.which(name) or (shutil.which(name, path=scripts) if scripts else None)
-        if found:
-            return found
-    raise MissingExtra("drawing SVG and PNG", "server", engine or "graphviz-pure")
+    names = (engine,) if engine else PROGRAMS
+    found = [shutil.which(name) or shutil.which(name, path=scripts) for name in names]
+    paths = [path for path in found if path]
+    if not paths:
+        raise MissingExtra("drawing SVG and PNG", "server", engine or "graphviz-pure")
+    return paths
 
 
 def draw(source: str, form: str, *, pinned: bool, engine: str = "") -> bytes:
     """Lay DOT text out as `svg` or `png`. `pinned`: the positions are in the text already."""
-    path = program(engine)
+    *others, last = programs(engine)
+    for path in others:
+        # A system Graphviz without plug-ins, or of another time, is a reason to take the next program.
+        with contextlib.suppress(TracecollectError):
+            return _run(path, source, form, pinned=pinned)
+    return _run(last, source, form, pinned=pinned)
+
+
+def _run(path: str, source: str, form: str, *, pinned: bool) -> bytes:
     layout = ["-Kneato", "-n2"] if pinned else ["-Kdot"]
     # -q: a font that this machine lacks is no news for the reader of a picture.
     command = [path, *layout, "-q", f"-T{form}"]

@@ -194,11 +194,11 @@ QUESTIONS: Mapping[str, Question] = {
 }
 
 
-def bounded(trace: Trace) -> Trace:
+def bounded(trace: Trace, most: int = _MAX_SPANS) -> Trace:
     """The trace, unless it is larger than a document should be. Raises `TooLarge`."""
-    if len(trace.spans) > _MAX_SPANS:
+    if len(trace.spans) > most:
         raise TooLarge(
-            f"trace {trace.trace_id} has {len(trace.spans)} spans, an answer has at most {_MAX_SPANS}",
-            hint="stop the server and ask on the data directory",
+            f"trace {trace.trace_id} has {len(trace.spans)} spans, an answer has at most {most}",
+            hint="tracecollect trace draws it in a terminal, tracecollect export writes it to a file",
         )
     return trace

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from tracecollect import codec
+from tracecollect import codec, diagrams, render
 from tracecollect.model import Coverage, CoverageLevel, Finding, LeakReport
-from tracecollect.web.api import Desk
+from tracecollect.web.api import Desk, bounded
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
@@ -30,6 +30,7 @@ code { font: 14px ui-monospace, monospace; overflow-wrap: anywhere }
   .note { color: #9198a1 }
 }
 """
+_MOST_DRAWN = 5_000
 _SEND = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
 
 
@@ -44,7 +45,30 @@ def routes(desk: Desk) -> list[Route]:
     async def style(_: Request) -> Response:
         return Response(_STYLE, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
-    return [Route("/", home), Route("/style.css", style)]
+    async def lifecycle(request: Request) -> Response:
+        query, name = desk.leak_query(request), request.path_params["subject"]
+        return await desk.ask(lambda: _svg(diagrams.lifecycle(desk.answers.lifecycle(name, query))))
+
+    async def trace(request: Request) -> Response:
+        name = request.path_params["id"]
+        return await desk.ask(lambda: _svg(diagrams.waterfall(bounded(desk.answers.trace(name), _MOST_DRAWN))))
+
+    return [
+        Route("/", home),
+        Route("/style.css", style),
+        Route("/lifecycle/{subject}.svg", lifecycle),
+        Route("/traces/{id}.svg", trace),
+    ]
+
+
+def _svg(diagram: diagrams.Diagram) -> Response:
+    # A picture carries its colours as attributes and inline styles; it may do nothing else.
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return Response(
+        render.data(diagram, "svg"),
+        media_type=render.NOTATIONS["svg"].media_type,
+        headers={"Content-Security-Policy": policy},
+    )
 
 
 def _page(report: LeakReport) -> str:

@@ -136,7 +136,7 @@ def test_the_end_of_the_request_is_marked_on_the_lane_that_outlived_it():
 def test_quiet_hours_after_the_last_event_are_cut_and_said():
     picture = diagrams.lifecycle(lifecycle(leak(1, 0), until=3_600_000))
     assert picture.axis.end < at(100)
-    assert any("nothing came back since" in note for note in picture.notes)
+    assert any("not back by then" in note for note in picture.notes)
 
 
 def test_long_lists_are_folded_evenly_and_counted():

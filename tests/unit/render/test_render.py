@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from tracecollect import render
 from tracecollect.diagrams import Edge, Graph, Node, Role, Timeline
-from tracecollect.errors import MissingExtra, UsageError
+from tracecollect.errors import MissingExtra, TracecollectError, UsageError
 from tracecollect.render import label, layout, theme
 from tracecollect.render.branches import guides
 from tracecollect.render.examples import examples
@@ -46,7 +46,17 @@ def test_a_file_that_cannot_be_written_is_a_clear_error(tmp_path):
 def test_without_a_layout_program_the_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(MissingExtra, match="graphviz-pure"):
-        layout.program()
+        layout.programs()
+
+
+def test_a_broken_system_graphviz_gives_way_to_the_next_program(tmp_path, monkeypatch):
+    broken = tmp_path / "dot"
+    broken.write_text("#!/bin/sh\necho no plug-ins >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert b"</svg>" in render.data(FINDING, "svg")
+    with pytest.raises(TracecollectError, match="no plug-ins"):
+        render.data(FINDING, "svg", engine="dot")
 
 
 def test_the_system_dot_draws_the_same_diagrams():

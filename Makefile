@@ -1,0 +1,49 @@
+# make run    install, start the collector and the leaking demo shop, print and draw what it found
+# make test   install and run every test
+# make check  the tests, and lint, format, types and layers: what CI runs
+# make bench  what it costs, measured here
+# Everything is installed into .venv; nothing else is touched.
+
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+# One worker a core; the engine and PostgreSQL are processes of their own.
+JOBS ?= auto
+
+.PHONY: install run test check lint types bench gallery clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml Makefile
+	@test -n "$(PYTHON)" || { echo "tracecollect needs Python 3.11 or newer; none was found on PATH" >&2; \
+		echo "hint: install one, or say which: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server,demo]" --group dev
+	@touch $(STAMP)
+
+run: install
+	$(BIN)/tracecollect demo
+
+test: install
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: install
+	$(BIN)/mypy
+
+check: lint types test
+
+bench: install
+	$(BIN)/python -m bench $(ARGS)
+
+gallery: install
+	$(BIN)/python -m tracecollect.render.gallery
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dist build

@@ -1,0 +1,52 @@
+"""For every test: nothing is left behind. No thread, no process, no listening port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+# Threads that a library keeps for the life of the process, each with its reason.
+_KEPT = (
+    "asyncio_",  # the default executor of an event loop that is gone, ends with the interpreter
+    "grpc",  # grpcio's own poller
+    "pytest_timeout",  # watches the test itself
+    "execnet",  # pytest-xdist
+)
+_PATIENCE = 5.0
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread, a child process or a listening port behind."""
+    threads, me = set(threading.enumerate()), psutil.Process()
+    children, ports = set(_children(me)), _ports(me)
+    yield
+    left: list[str] = []
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        left = [f"thread {one.name}" for one in set(threading.enumerate()) - threads if not one.name.startswith(_KEPT)]
+        left += [f"process {one.pid} {one.name()}" for one in set(_children(me)) - children if _alive(one)]
+        left += [f"port {port}" for port in _ports(me) - ports]
+        if not left:
+            return
+        time.sleep(0.02)
+    pytest.fail("left behind: " + ", ".join(left))
+
+
+def _children(me: psutil.Process) -> list[psutil.Process]:
+    return me.children(recursive=True)
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ports(me: psutil.Process) -> set[int]:
+    return {one.laddr.port for one in me.net_connections("inet") if one.status == psutil.CONN_LISTEN}
