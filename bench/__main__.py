@@ -1,0 +1,180 @@
+"""Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
+
+    python -m bench [start] [ingest] [questions] [steps] [--spans 5000000] [--json FILE]
+
+start      time until ready, resident memory when idle, time to stop
+ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
+questions  a trace by id while spans arrive, and `leaks`, over --spans spans; bytes a span on disk
+steps      CPU of each step between the wire and the store, in one process
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from bench.serving import Sent, Served, send, serving
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number, and what was promised of it (`at most`); None: nothing was."""
+
+    name: str
+    value: float
+    unit: str
+    at_most: float | None = None
+
+    def line(self) -> str:
+        """For a person."""
+        promise = "" if self.at_most is None else f"{'ok' if self.value <= self.at_most else 'MISSED'}, ≤ {self.at_most:g}"
+        return f"  {self.name:52} {self.value:12,.2f} {self.unit:10} {promise}"
+
+
+def start(_: argparse.Namespace) -> list[Measured]:
+    """Ready, idle, stopped."""
+    with tempfile.TemporaryDirectory() as directory:
+        began = 0.0
+        with serving(Path(directory)) as served:
+            time.sleep(15)
+            cpu = served.cpu()
+            time.sleep(10)
+            found = [
+                Measured("ready after", served.ready_seconds, "s", 3),
+                Measured("resident when idle", served.resident(), "MB", 450),
+                Measured("CPU when idle", 100 * (served.cpu() - cpu) / 10, "% of one"),
+            ]
+            began = time.monotonic()
+        return [*found, Measured("stopped after", time.monotonic() - began, "s", 10)]
+
+
+def ingest(_: argparse.Namespace) -> list[Measured]:
+    """Requests of 512 spans and of one."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
+        _stored_after(served, lambda: send(served.where.otlp_grpc, requests=100, spans=512))
+        cpu = served.cpu()
+        sent, seconds = _stored_after(served, lambda: send(served.where.otlp_grpc, requests=2000, spans=512))
+        found = [
+            Measured("512-span requests: CPU a span, all processes", (served.cpu() - cpu) / sent.spans * 1e6, "µs", 18),
+            Measured("512-span requests: sent and stored", sent.spans / seconds, "spans/s"),
+            Measured("512-span requests: acknowledged, half within", sent.median(), "ms"),
+            Measured("512-span requests: acknowledged, 99 % within", sent.quantile(0.99), "ms"),
+        ]
+        cpu = served.cpu()
+        sent, seconds = _stored_after(served, lambda: send(served.where.otlp_grpc, requests=4000, spans=1))
+        found += [
+            Measured("1-span requests: CPU a request", (served.cpu() - cpu) / sent.spans * 1e3, "ms"),
+            Measured("1-span requests", sent.spans / sent.seconds, "requests/s"),
+            Measured("1-span requests: acknowledged, 99 % within", sent.quantile(0.99), "ms"),
+            Measured("resident after the load", served.resident(), "MB"),
+        ]
+    return found
+
+
+def _stored_after(served: Served, work: Callable[[], Sent]) -> tuple[Sent, float]:
+    """What was sent, and seconds from its beginning until all of it was in the store."""
+    before = _metric(served, "tracecollect_spans_accepted_total")
+    sent = work()
+    while _metric(served, "tracecollect_spans_accepted_total") < before + sent.spans:
+        time.sleep(0.02)
+    ended = time.monotonic()
+    while _metric(served, "tracecollect_journal_requests"):
+        time.sleep(0.02)
+    return sent, sent.seconds + time.monotonic() - ended
+
+
+def _metric(served: Served, name: str) -> float:
+    text = httpx.get(f"{served.where.web}/metrics", trust_env=False).text
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def questions(options: argparse.Namespace) -> list[Measured]:
+    """A trace by id and `leaks` over a large store while spans arrive."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
+        requests = options.spans // 512
+        _stored_after(served, lambda: send(served.where.otlp_grpc, requests=requests, spans=512, window=3600))
+        size = _metric(served, "tracecollect_spans_stored_total")
+        ids = _some_traces(served, 60)
+        load = threading.Thread(
+            target=lambda: send(served.where.otlp_grpc, requests=1200, spans=512, rate=20_000), name="load"
+        )
+        load.start()
+        time.sleep(2)
+        traces = _asked(served, [f"traces/{one}" for one in ids])
+        leaks = _asked(served, ["leaks"] * 5)
+        searches = _asked(served, ["search?service=orders&min_duration=30ms"] * 5)
+        load.join()
+        found = [
+            Measured("spans in the store", size, "spans"),
+            Measured("trace by id while spans arrive, half within", 1000 * statistics.median(traces), "ms", 50),
+            Measured("trace by id while spans arrive, worst", 1000 * max(traces), "ms"),
+            Measured("leaks while spans arrive, worst", max(leaks), "s", 2),
+            Measured("search while spans arrive, worst", max(searches), "s"),
+        ]
+        time.sleep(12)
+        found.append(Measured("leaks, nothing arriving, worst", max(_asked(served, ["leaks"] * 3)), "s", 2))
+        stored = _metric(served, "tracecollect_store_bytes")
+        found.append(Measured("on disk a span", stored / _metric(served, "tracecollect_spans_stored_total"), "bytes"))
+        return [*found, Measured("resident after the questions", served.resident(), "MB")]
+
+
+def _some_traces(served: Served, number: int) -> list[str]:
+    answer = httpx.get(
+        f"{served.where.web}/api/v1/search", params={"service": "orders", "limit": str(number), "since": "2h"},
+        timeout=60, trust_env=False,
+    )  # fmt: skip
+    return [one["trace_id"] for one in answer.raise_for_status().json()["traces"]]
+
+
+def _asked(served: Served, paths: list[str]) -> list[float]:
+    times = []
+    with httpx.Client(base_url=f"{served.where.web}/api/v1/", timeout=60, trust_env=False) as client:
+        for path in paths:
+            began = time.monotonic()
+            client.get(path).raise_for_status()
+            times.append(time.monotonic() - began)
+    return times
+
+
+def steps(_: argparse.Namespace) -> list[Measured]:
+    """The steps of the way in, printed by their own module."""
+    subprocess.run([sys.executable, "-m", "bench.steps", "--store"], check=True)
+    return []
+
+
+PARTS = {"start": start, "ingest": ingest, "questions": questions, "steps": steps}
+
+
+def main() -> int:
+    """Run what was asked for; status 1 when something promised was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts (all)")
+    parser.add_argument("--spans", type=int, default=5_000_000, help="how many spans `questions` stores first")
+    parser.add_argument("--json", type=Path, help="write the numbers to a file, too")
+    options = parser.parse_args()
+    found: list[Measured] = []
+    for name in options.parts or list(PARTS):
+        print(name, flush=True)
+        for one in PARTS[name](options):
+            print(one.line(), flush=True)
+            found.append(one)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
+    return int(any(one.at_most is not None and one.value > one.at_most for one in found))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

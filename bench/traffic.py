@@ -1,0 +1,118 @@
+"""Synthetic traffic of services that use a pool: prepared once as bytes, made new for each request by patching ids.
+
+A sender in Python that built every span would be slower than what it measures. Here a few requests are built and
+serialised; before one is sent again its ids are changed by exclusive or with random constants and its times are
+moved, in place, so that every span is new and every trace still belongs together.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+SECOND = 1_000_000_000
+RESET = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;"
+# A day in 2020: the templates' own time; times this close to it are found again as bytes.
+_EPOCH = 1_577_836_800 * SECOND
+_RESOURCE = {
+    "host.name": "node-3",
+    "telemetry.sdk.name": "opentelemetry",
+    "telemetry.sdk.language": "python",
+    "telemetry.sdk.version": "1.45.2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One serialised request and where in it are trace ids, span ids and times."""
+
+    body: np.ndarray
+    trace_ids: np.ndarray
+    span_ids: np.ndarray
+    times: np.ndarray
+
+    def fresh(self, dice: np.random.Generator, end: int) -> bytes:
+        """The request anew: other ids, and times that end at `end` (nanoseconds)."""
+        body = self.body.copy()
+        body[self.trace_ids[:, None] + np.arange(16)] ^= dice.integers(0, 256, 16, dtype=np.uint8)
+        body[self.span_ids[:, None] + np.arange(8)] ^= dice.integers(0, 256, 8, dtype=np.uint8)
+        places = self.times[:, None] + np.arange(8)
+        times = body[places].view("<u8")[:, 0]
+        moved = times - times.max() + np.uint64(end)
+        body[places] = moved.astype("<u8")[:, None].view(np.uint8)
+        return body.tobytes()
+
+
+def template(spans: int, seed: int, instance: str, leaks: float = 0.0) -> Template:
+    """A request of `spans` spans in traces of up to six: an entry span, four statements and the reset query.
+
+    A share of `leaks` traces has no reset query. Each span carries ten attributes and takes some 375 bytes.
+    """
+    dice = random.Random(seed)
+    message = ExportTraceServiceRequest()
+    resource = message.resource_spans.add()
+    for key, value in (_RESOURCE | {"service.name": "orders", "service.instance.id": instance}).items():
+        resource.resource.attributes.add(key=key).value.string_value = value
+    entry, asyncpg = resource.scope_spans.add(), resource.scope_spans.add()
+    entry.scope.name, asyncpg.scope.name = "opentelemetry.instrumentation.starlette", _ASYNCPG
+    made = 0
+    while made < spans:
+        begin = _EPOCH + dice.randrange(SECOND)
+        trace, root = dice.randbytes(16), dice.randbytes(8)
+        _span(entry.spans.add(), trace, root, b"", "POST /orders/{oid}/pay", 2, begin, 40_000_000, dice)
+        statements = [f"SELECT * FROM orders WHERE id = {dice.randrange(10**6)}"] * 4
+        if dice.random() >= leaks:
+            statements.append(RESET)
+        for number, text in enumerate(statements[: spans - made - 1]):
+            child = asyncpg.spans.add()
+            _span(child, trace, dice.randbytes(8), root, "SELECT", 3, begin + number * 5_000_000, 4_000_000, dice)
+            child.attributes.add(key="db.statement").value.string_value = text
+        made += 1 + min(len(statements), spans - made - 1)
+    return _indexed(message)
+
+
+_ASYNCPG = "opentelemetry.instrumentation.asyncpg"
+
+
+def _span(
+    span: Span, trace: bytes, own: bytes, parent: bytes, name: str, kind: int, begin: int, length: int, dice: random.Random
+) -> None:
+    span.trace_id, span.span_id, span.parent_span_id = trace, own, parent
+    span.name, span.kind, span.flags = name, kind, 0x101
+    span.start_time_unix_nano, span.end_time_unix_nano = begin, begin + length
+    texts = {
+        "db.system": "postgresql",
+        "db.name": "shop",
+        "db.user": "me",
+        "net.peer.name": "10.0.0.7",
+        "http.route": "/orders/{oid}/pay",
+        "thread.name": "MainThread",
+    }
+    for key, value in texts.items():
+        span.attributes.add(key=key).value.string_value = value
+    span.attributes.add(key="net.peer.port").value.int_value = 5432
+    span.attributes.add(key="thread.id").value.int_value = 140_000_000_000_000 + dice.randrange(64)
+
+
+def _indexed(message: ExportTraceServiceRequest) -> Template:
+    body = message.SerializeToString()
+    traces, ids, times = [], [], []
+    for scope in message.resource_spans[0].scope_spans:
+        for span in scope.spans:
+            traces += _places(body, span.trace_id)
+            ids += _places(body, span.span_id)
+            times += _places(body, span.start_time_unix_nano.to_bytes(8, "little"))
+            times += _places(body, span.end_time_unix_nano.to_bytes(8, "little"))
+    return Template(np.frombuffer(body, np.uint8), *(np.unique(np.array(one)) for one in (traces, ids, times)))
+
+
+def _places(body: bytes, wanted: bytes) -> list[int]:
+    found, at = [], body.find(wanted)
+    while at >= 0:
+        found.append(at)
+        at = body.find(wanted, at + 1)
+    return found
