@@ -39,7 +39,9 @@ class Measured:
 
     def line(self) -> str:
         """For a person."""
-        promise = "" if self.at_most is None else f"{'ok' if self.value <= self.at_most else 'MISSED'}, ≤ {self.at_most:g}"
+        promise = (
+            "" if self.at_most is None else f"{'ok' if self.value <= self.at_most else 'MISSED'}, ≤ {self.at_most:g}"
+        )
         return f"  {self.name:52} {self.value:12,.2f} {self.unit:10} {promise}"
 
 
@@ -97,7 +99,9 @@ def _stored_after(served: Served, work: Callable[[], Sent]) -> tuple[Sent, float
 
 def _metric(served: Served, name: str) -> float:
     text = httpx.get(f"{served.where.web}/metrics", trust_env=False).text
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+    return sum(
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))
+    )
 
 
 def questions(options: argparse.Namespace) -> list[Measured]:
@@ -159,7 +163,9 @@ PARTS = {"start": start, "ingest": ingest, "questions": questions, "steps": step
 
 def main() -> int:
     """Run what was asked for; status 1 when something promised was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts (all)")
     parser.add_argument("--spans", type=int, default=5_000_000, help="how many spans `questions` stores first")
     parser.add_argument("--json", type=Path, help="write the numbers to a file, too")

@@ -181,7 +181,10 @@ class OpenKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyTotals:
-    """How often a pair was seen to open and close in one pool of one instance: its capability and its baseline."""
+    """How often a pair was seen to open and close in one pool of one instance: its capability and its baseline.
+
+    `open_keys` are those whose newest opener is unanswered and older than the grace, by the pair's `open_if`.
+    """
 
     service: str
     instance: str
@@ -194,6 +197,7 @@ class KeyTotals:
     acquired: int
     first_at: Instant
     last_at: Instant
+    open_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +240,6 @@ class InstanceSeen:
 class HoldReader(Protocol):
     """Questions about connections. `until` bounds by event time, so a recording can be judged at its own end."""
 
-    def open_keys(self, window: Window, *, grace: int) -> Sequence[OpenKey]:
-        """Keys whose newest opener is unanswered and older than grace, by each pair's `open_if`."""
-
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
         """The facts of these keys, one per (key, signal, span) however often delivered, in order of time."""
 
@@ -254,11 +255,14 @@ class HoldReader(Protocol):
     def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
         """Local root spans (entry spans) of these traces, in order of start."""
 
-    def totals(self, window: Window) -> Sequence[KeyTotals]:
-        """Opened and closed keys per instance, dialect, pair and pool."""
+    def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
+        """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
 
-    def loss(self, services: Iterable[str], window: Window, *, grace: int) -> Sequence[SpanLoss]:
-        """Measured span loss of these services' instances; traces younger than the grace are left out."""
+    def loss(self, services: Iterable[str], window: Window, *, grace: int, enough: int) -> Sequence[SpanLoss]:
+        """Measured span loss of these services' instances; traces younger than the grace are left out.
+
+        Where there are many more spans than `enough`, a sample of the traces is measured.
+        """
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
         """Pool metrics under canonical names, in order of time."""

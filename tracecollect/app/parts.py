@@ -63,7 +63,9 @@ def extra(command: str) -> Iterator[None]:
 
 
 def sending(address: str) -> str:
-    """How a service sends here."""
+    """How a service of this machine sends here."""
+    host, _, port = address.rpartition(":")
+    address = f"{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104 - told, not bound
     return f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{address} OTEL_EXPORTER_OTLP_PROTOCOL=grpc YOUR-SERVICE"
 
 

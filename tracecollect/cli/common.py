@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracecollect import codec
+from tracecollect.cli.group import quiet_stdout
 from tracecollect.errors import UsageError
 from tracecollect.model import Instant, LeakQuery, Verdict, Window
 
@@ -130,6 +131,16 @@ def answers(server: str | None, settings: Settings) -> Iterator[Answers]:
 def note(text: str) -> None:
     """Something that is not data."""
     click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """For commands whose exit status is an answer, too: it stays the same when nobody reads on (`| head`)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet_stdout()
 
 
 def write_json(noun: object, kind: object = None) -> None:

@@ -42,10 +42,11 @@ def command(json_: bool, server: str | None, data_dir: str | None, config: Path 
             )
     except (NotFound, StoreError, ServerGone) as error:
         status, report, heard = Status("", (Check("reachable", False, error.message, error.hint),)), None, False
-    if json_:
-        common.write_json(status)
-    else:
-        _tell(status, report, settings, heard)
+    with common.reader_may_leave():
+        if json_:
+            common.write_json(status)
+        else:
+            _tell(status, report, settings, heard)
     return 0 if all(check.ok for check in status.checks) else 2
 
 

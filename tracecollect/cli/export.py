@@ -48,7 +48,7 @@ def command(
         common.note(
             f"stopped after {limit} traces, the newest; --until {settings.spelled()['retention']} goes further back"
         )
-    common.note(f"{len(names)} traces")
+    common.note(f"{len(names)} trace{'' if len(names) == 1 else 's'}")
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import importlib
 import os
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -74,46 +76,87 @@ class Program(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401 -- as the base class has it
+        """As click does; here --help is written."""
+        with _told_apart():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- as the base class has it
+        """As click does; here commands write."""
+        with _told_apart():
+            return super().invoke(ctx)
+
     def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 -- as the base class has it
         """Run and exit."""
-        status = 2
+        status = 0
         try:
-            result = super().main(*args, **extra | {"standalone_mode": False})
-            sys.stdout.flush()
+            result = super().main(*args, **extra | {"standalone_mode": False, "color": colour()})
             status = result if isinstance(result, int) else 0
-        except TracecollectError as error:
-            say_error(error.message, error.hint, error.candidates if isinstance(error, Ambiguous) else ())
-        except click.exceptions.Exit as leaving:
-            status = leaving.exit_code
-        except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.format_message(), err=True)
-        except click.ClickException as error:
-            say_error(error.format_message(), _usage_hint(error))
-        except BrokenPipeError:
-            status = _quiet_stdout()
+            sys.stdout.flush()
+        except (_ReaderLeft, BrokenPipeError):
+            quiet_stdout()
         except (click.Abort, KeyboardInterrupt):
             # A question may still run inside the engine on its thread: nothing waits for it.
             os.write(2, b"interrupted\n")
             os._exit(130)
         except Exception as error:
-            if os.environ.get("TRACECOLLECT_LOG_LEVEL") == "debug":
-                raise
-            say_error(f"{type(error).__name__}: {error}", _REPORT)
+            status = _say(error)
         sys.exit(status)
+
+
+def _say(error: Exception) -> int:
+    """Tell the person what went wrong, and the exit status."""
+    match error:
+        case TracecollectError():
+            say_error(error.message, error.hint, error.candidates if isinstance(error, Ambiguous) else ())
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True, color=colour())
+        case click.ClickException():
+            say_error(error.format_message(), _usage_hint(error))
+        case OSError(errno=errno.ENOSPC):
+            say_error("there is no room where the answer is written to", "free some space, or write it elsewhere")
+            quiet_stdout()
+        case _ if os.environ.get("TRACECOLLECT_LOG_LEVEL") == "debug":
+            raise error
+        case _:
+            say_error(f"{type(error).__name__}: {error}", _REPORT)
+    return 2
+
+
+class _ReaderLeft(Exception):
+    """The reader of a pipe left: `| head`."""
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    # Of a broken pipe click would make exit status 1, which means findings here.
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderLeft from error
 
 
 class _Unknown(TracecollectError):
     """There is no command of that name."""
 
 
+def colour() -> bool | None:
+    """Never with NO_COLOR (https://no-color.org); otherwise where a terminal is written to."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 def say_error(message: str, hint: str, candidates: Sequence[str] = ()) -> None:
     """An error as the person sees it: what happened, the choices if there are any, and what to do."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
-    for candidate in candidates:
-        click.echo(f"  {candidate}", err=True)
     if candidates:
         hint = "type more characters of one of these"
-    click.echo(f"{click.style('hint:', bold=True)} {hint or 'tracecollect doctor looks at everything'}", err=True)
+    lines = (
+        f"{click.style('error:', fg='red', bold=True)} {message}",
+        *(f"  {candidate}" for candidate in candidates),
+        f"{click.style('hint:', bold=True)} {hint or 'tracecollect doctor looks at everything'}",
+    )
+    click.echo("\n".join(lines), err=True, color=colour())
 
 
 def _usage_hint(error: click.ClickException) -> str:
@@ -121,10 +164,9 @@ def _usage_hint(error: click.ClickException) -> str:
     return f"{context.command_path if context is not None else 'tracecollect'} --help"
 
 
-def _quiet_stdout() -> int:
+def quiet_stdout() -> None:
     """The reader of a pipe left (`| head`): that is no failure, and nothing more is written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 _SETTINGS: MutableMapping[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

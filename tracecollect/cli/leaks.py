@@ -37,8 +37,9 @@ def command(
     query = common.leak_query(settings, since, as_of, grace, service, pool)
     with common.answers(server, settings) as answers:
         report = answers.leaks(query)
-    if json_:
-        common.write_json(report)
-    else:
-        words.report(report, common.again(ctx))
+    with common.reader_may_leave():
+        if json_:
+            common.write_json(report)
+        else:
+            words.report(report, common.again(ctx))
     return common.status_of([one.verdict for one in report.findings], fail_on)

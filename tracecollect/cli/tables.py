@@ -36,13 +36,18 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: C
     """Columns as wide as what is in them; what does not fit the terminal is shortened in the widest column."""
     texts = [[clean(str(cell)) for cell in row] for row in rows]
     widths = [max([len(head), *(len(row[i]) for row in texts)]) for i, head in enumerate(headings)]
-    room = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 10_000
+    room = room_or(10_000)
     while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > _LEAST:
         widest = widths.index(max(widths))
         widths[widest] -= 1
     click.echo(click.style(_line(headings, widths, right), bold=True))
     for row in texts:
         click.echo(_line(row, widths, right))
+
+
+def room_or(otherwise: int) -> int:
+    """How many columns the terminal has; `otherwise` where stdout is none."""
+    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else otherwise
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Collection[int]) -> str:
@@ -61,7 +66,9 @@ def shorten(text: str, width: int) -> str:
 def verdict(one: Verdict) -> str:
     """A verdict that stands out with and without colour."""
     word = one.replace("_", " ")
-    return click.style(word.upper() if one is Verdict.LEAKED else word, fg=_COLOURS.get(one), bold=one in _COLOURS)
+    return click.style(
+        word.upper() if one is Verdict.LEAKED else word, fg=_COLOURS.get(one), bold=one in _COLOURS or None
+    )
 
 
 def clock(at: Instant) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from tracecollect.cli.tables import clean, clock, length, shorten, verdict
+from tracecollect.cli.tables import clean, clock, length, room_or, shorten, verdict
 from tracecollect.model import (
     SECOND,
     Coverage,
@@ -19,7 +19,8 @@ from tracecollect.model import (
     Verdict,
 )
 
-_WIDTH = 96
+_WIDTH = 98
+_LEAST = 24
 _LABEL = 12
 _EXAMPLES = 3
 _EVIDENCE = 4
@@ -111,10 +112,14 @@ def _examples(holds: Sequence[LeakedHold], whole: bool) -> None:
 
 
 def _row(label: str, text: str) -> None:
-    # Long words stay whole: a trace id or a path is copied, not read.
-    lines = textwrap.wrap(text, _WIDTH - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_wrapped(text, _LABEL + 2) or [""]):
         click.echo(f"  {label if number == 0 else '':<{_LABEL}}{line}")
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    # Long words stay whole: a trace id or a path is copied, not read.
+    room = min(_WIDTH, room_or(_WIDTH)) - indent
+    return textwrap.wrap(text, max(room, _LEAST), break_long_words=False, break_on_hyphens=False)
 
 
 def _coverage(coverage: Iterable[Coverage]) -> None:
@@ -133,10 +138,12 @@ _LEVELS = list(CoverageLevel)
 def coverage_line(one: Coverage) -> None:
     """One pool's coverage, its reason, and the one change that would raise it."""
     blind = one.level is CoverageLevel.BLIND
-    level = click.style(f"{one.level.upper() if blind else one.level:<9}", fg="yellow" if blind else None, bold=blind)
+    level = click.style(
+        f"{one.level.upper() if blind else one.level:<9}", fg="yellow" if blind else None, bold=blind or None
+    )
     click.echo(f"  {level} {clean(one.service)}  {clean(one.pool) or '(no pool named)'}")
     for text in (one.why, one.hint and f"to see more: {one.hint}"):
-        for line in textwrap.wrap(clean(text), _WIDTH - 12, break_long_words=False, break_on_hyphens=False):
+        for line in _wrapped(clean(text), _LABEL):
             click.echo(f"            {line}")
 
 

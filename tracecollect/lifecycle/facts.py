@@ -10,6 +10,7 @@ from tracecollect.model import SECOND, Instant, LeakQuery, Owner, PoolSample, Si
 from tracecollect.ports import Borrow, HoldReader, InstanceSeen, KeyTotals, OpenKey, SpanLoss
 
 DAY = 86400 * SECOND
+_LEAST_MEASURED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def gather(reader: HoldReader, query: LeakQuery, now: Instant) -> Facts:
     """Ask the store. Keys come first and facts only for what is still open, so the cost follows the open holds."""
     window = window_of(query, now)
     dialects = {one.name: one for one in shipped()}
-    keys = reader.open_keys(window, grace=query.grace)
+    totals = reader.totals(window, grace=query.grace)
+    keys = open_keys(totals)
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in keys}
     for one in reader.signals_of_keys(keys, window):
         signals[OpenKey(one.instance, one.dialect, one.pair, one.key)].append(one)
@@ -64,9 +66,28 @@ def gather(reader: HoldReader, query: LeakQuery, now: Instant) -> Facts:
         dialects=dialects,
         signals={key: tuple(found) for key, found in signals.items() if found},
         owners={key: tuple(found) for key, found in owners.items()},
-        totals=reader.totals(window),
-        loss={one.instance: one for one in reader.loss(accused, window, grace=query.grace)} if accused else {},
+        totals=totals,
+        loss={one.instance: one for one in reader.loss(accused, window, grace=query.grace, enough=_enough(totals))},
         borrows=reader.borrows(out, window) if out else (),
         samples=samples,
         instances=reader.instances(window),
     )
+
+
+def open_keys(totals: Sequence[KeyTotals]) -> Sequence[OpenKey]:
+    """The open keys of pairs that can accuse: one that never closed anything in its process proves nothing there."""
+    closing = {(one.instance, one.dialect, one.pair) for one in totals if one.closed or one.stray_closes}
+    return [
+        OpenKey(one.instance, one.dialect, one.pair, key)
+        for one in totals
+        if (one.instance, one.dialect, one.pair) in closing
+        for key in one.open_keys
+    ]
+
+
+def _enough(totals: Sequence[KeyTotals]) -> int:
+    """How many spans tell the loss so well that the open holds of every process can be weighed against it.
+
+    With none missing of n, what loss could explain is keys / n of the open ones: for a fiftieth, n is 50 × keys / open.
+    """
+    return sum(max(_LEAST_MEASURED, 50 * one.keys // len(one.open_keys)) for one in totals if one.open_keys)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tracecollect.model import SECOND, Instant, Owner, Role, Signal, SignalKind, Verdict
 from tracecollect.ports import SpanLoss
@@ -109,6 +110,8 @@ def acquired_at(signals: Sequence[Signal]) -> Instant:
     return min(said) if said else min((one.started for one in openers), default=signals[0].started)
 
 
+# Every hold of a world asks for the same number.
+@lru_cache(maxsize=1024)
 def _at_least(count: int, of: int, chance: float) -> float:
     """P(X >= count) for X binomial(of, chance), by summing in logarithms."""
     if count <= 0 or chance >= 1:
@@ -127,6 +130,6 @@ def _at_least(count: int, of: int, chance: float) -> float:
         term = math.exp(log)
         total += term
         # Beyond the mode the terms only shrink: what is left adds nothing.
-        if term < total * 1e-12 and hits > of * chance:
+        if hits > of * chance and term <= total * 1e-12:
             break
     return min(1.0, total)

@@ -115,11 +115,11 @@ class Connections:
         seen = {(one.instance, one.pool) for one in coverage if one.level in _NAMED}
         if not seen:
             return {}
-        keys = self._store.open_keys(window, grace=0)
-        by_key = {}
-        for signal in self._store.signals_of_keys(keys, window):
-            by_key[signal.instance, signal.dialect, signal.pair, signal.key] = (signal.instance, signal.pool)
-        return dict.fromkeys(seen, 0) | Counter(place for place in by_key.values() if place in seen)
+        found = Counter(dict.fromkeys(seen, 0))
+        for one in self._store.totals(window, grace=0):
+            if (one.instance, one.pool) in seen:
+                found[one.instance, one.pool] += len(one.open_keys)
+        return found
 
 
 def _entry(hold: Hold) -> str:

@@ -29,7 +29,10 @@ class StoredHolds:
         pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
-        self._open_ifs = [pair.open_if for _, pair in pairs]
+        self._keyed = {
+            f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
+            for rule in ("last", "count", "none")
+        } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
     # --- dialects -----------------------------------------------------------------------------------
@@ -59,7 +62,7 @@ class StoredHolds:
         sql = compiler.compiled(source, new, texts.fragment("instance")) if new else None
         if sql is None:
             return
-        _log.info("reading what is stored with the dialects %s", ", ".join(one.name for one in new))
+        _log.debug("reading what is stored with the dialects %s", ", ".join(one.name for one in new))
         columns = texts.columns_of(sql)
         self._engine.command(f"INSERT INTO {compiler.target(source)} ({columns}) {sql}")
 
@@ -71,18 +74,6 @@ class StoredHolds:
         )
 
     # --- keys and signals ---------------------------------------------------------------------------
-
-    def open_keys(self, window: Window, *, grace: int) -> Sequence[OpenKey]:
-        """Keys whose newest opener is unanswered and older than grace."""
-        found = self._engine.rows(
-            "holds_open_keys",
-            **_bounds(window),
-            grace=grace,
-            pairs=self._pairs,
-            open_ifs=self._open_ifs,
-            limit=_MOST_KEYS,
-        )
-        return [OpenKey(row["instance"], row["dialect"], row["pair"], row["key"]) for row in found]
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
         """The facts of these keys in order of time."""
@@ -149,8 +140,9 @@ class StoredHolds:
             for row in found
         ]
 
-    def totals(self, window: Window) -> Sequence[KeyTotals]:
-        """Opened and closed keys per instance, dialect, pair and pool."""
+    def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
+        """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
+        found = self._engine.rows("holds_totals", **_bounds(window), **self._keyed, grace=grace, limit=_MOST_KEYS)
         return [
             KeyTotals(
                 row["service"],
@@ -164,14 +156,21 @@ class StoredHolds:
                 row["acquired"],
                 Instant(row["first_ns"]),
                 Instant(row["last_ns"]),
+                tuple(row["open_keys"]),
             )
-            for row in self._engine.rows("holds_totals", **_bounds(window), pairs=self._pairs)
+            for row in found
         ]
 
-    def loss(self, services: Iterable[str], window: Window, *, grace: int) -> Sequence[SpanLoss]:
-        """Measured span loss of these services' instances."""
-        asked = sorted(set(services))
-        found = self._engine.rows("holds_loss", **_bounds(window), services=asked, grace=grace) if asked else []
+    def loss(self, services: Iterable[str], window: Window, *, grace: int, enough: int) -> Sequence[SpanLoss]:
+        """Measured span loss of these services' instances, of a sample of their traces when they are many."""
+        asked = set(services)
+        if not asked:
+            return []
+        spans = sum(one.spans for one in self.instances(window) if one.service in asked)
+        question = _bounds(window) | {"services": sorted(asked), "grace": grace}
+        found = self._engine.rows("holds_loss", **question, below=_share_of_ids(enough, spans))
+        if not found and spans > enough:  # ids that do not begin at random (X-Ray's begin with the time)
+            found = self._engine.rows("holds_loss", **question, below=_ALL_IDS)
         return [SpanLoss(row["instance"], row["referred"], row["missing"]) for row in found]
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
@@ -214,6 +213,16 @@ class StoredHolds:
             )
             for row in self._engine.rows("holds_instances", **_bounds(window))
         ]
+
+
+_ALL_IDS = "g"  # after every hexadecimal digit
+_ID_PREFIXES = 1 << 16
+
+
+def _share_of_ids(enough: int, spans: int) -> str:
+    """The trace id below which a share of all ids lies: such a sample reads that share of the table only."""
+    share = enough / max(1, spans)
+    return _ALL_IDS if share >= 1 else f"{max(1, round(share * _ID_PREFIXES)):04x}"
 
 
 def _bounds(window: Window) -> dict[str, object]:

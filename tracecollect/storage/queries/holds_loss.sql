@@ -1,15 +1,16 @@
 -- Measured span loss of some services' processes: local parents that were referred to, and how many never came.
+-- Traces are sampled by id, which is how the table is sorted: `below` is g for all of them.
 SELECT instance, count() AS referred, countIf(NOT came) AS missing
 FROM
 (
     SELECT instance, TraceId, ParentSpanId,
-           (TraceId, ParentSpanId) IN (SELECT TraceId, SpanId FROM otel_traces WHERE ServiceName IN {services:Array(String)}
+           (TraceId, ParentSpanId) IN (SELECT TraceId, SpanId FROM otel_traces WHERE TraceId < {below:String} AND ServiceName IN {services:Array(String)}
                                        AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 3600000000000)) AS came
     FROM
     (
         SELECT TraceId, ParentSpanId, {instance} AS instance
         FROM otel_traces
-        WHERE ServiceName IN {services:Array(String)} AND bitAnd(Flags, 768) = 256 AND ParentSpanId != ''
+        WHERE TraceId < {below:String} AND ServiceName IN {services:Array(String)} AND bitAnd(Flags, 768) = 256 AND ParentSpanId != ''
           AND Timestamp >= fromUnixTimestamp64Nano({since:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64})
     )
     GROUP BY instance, TraceId, ParentSpanId
