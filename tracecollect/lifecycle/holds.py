@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tracecollect.lifecycle.dialects import Dialect, Pair
 from tracecollect.lifecycle.verdicts import owner_of
-from tracecollect.model import Finding, Hold, Instant, Owner, Role, Signal, SignalKind, Verdict
+from tracecollect.model import Finding, Hold, Instant, Owner, Role, Signal, SignalKind, Span, SpanKind, Verdict
 
 UNSEEN = "this library does not say when a connection comes back"
 """The `release` of a hold whose end cannot be seen; its verdict is `unknown`."""
@@ -32,6 +32,23 @@ def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping
         runs = _runs(of_key, known.pairs[pair])
         found += [_hold(run, known.pairs[pair], by_place.get((instance, run[0].trace_id), ())) for run in runs if run]
     return tuple(sorted(_preferred(found, dialects), key=lambda one: (one.acquired_at, one.trace_id, one.key)))
+
+
+def owners_in(spans: Iterable[Span]) -> tuple[Owner, ...]:
+    """The entry spans among a trace's spans, by the rule of `storage/queries/holds_owners.sql`."""
+    return tuple(
+        Owner(one.trace_id, one.span_id, one.service, one.instance, one.name, one.start, one.end)
+        for one in spans
+        if not one.open and (one.kind in _ENTERED or one.kind not in _CALLING and _has_no_caller_here(one))
+    )
+
+
+_ENTERED = (SpanKind.SERVER, SpanKind.CONSUMER)
+_CALLING = (SpanKind.CLIENT, SpanKind.PRODUCER)
+
+
+def _has_no_caller_here(span: Span) -> bool:
+    return not span.parent_id or span.flags & 0x300 == 0x300
 
 
 def judged(holds: Iterable[Hold], findings: Iterable[Finding]) -> tuple[Hold, ...]:

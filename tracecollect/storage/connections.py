@@ -10,7 +10,7 @@ from dataclasses import replace
 from tracecollect.errors import Ambiguous, NotFound
 from tracecollect.lifecycle.dialects import shipped
 from tracecollect.lifecycle.facts import Facts, gather
-from tracecollect.lifecycle.holds import follow, judged
+from tracecollect.lifecycle.holds import follow, judged, owners_in
 from tracecollect.lifecycle.judge import ACCUSING, judge, opinions, revise
 from tracecollect.lifecycle.pools import reports, span_names
 from tracecollect.model import (
@@ -25,6 +25,7 @@ from tracecollect.model import (
     PoolReport,
     PoolSample,
     Signal,
+    Span,
     Window,
 )
 from tracecollect.ports import Store
@@ -49,15 +50,15 @@ class Connections:
         """Every pool as of a moment. What is said now and of everything is kept; what-if questions are not."""
         return _only(self._judged(query, now)[1], query)
 
-    def of_trace(self, trace_id: str) -> tuple[Hold, ...]:
+    def of_trace(self, trace_id: str, spans: Iterable[Span]) -> tuple[Hold, ...]:
         """The holds of one trace, with the verdicts that were said last."""
-        holds = self._follow(self._store.signals_of_trace(trace_id))
+        holds = follow(self._store.signals_of_trace(trace_id), owners_in(spans), {one.name: one for one in shipped()})
         return judged(holds, self._store.findings()) if any(one.released_at is None for one in holds) else holds
 
-    def lifecycle_of_trace(self, trace_id: str, query: LeakQuery, now: Instant) -> Lifecycle:
+    def lifecycle_of_trace(self, trace_id: str, spans: Iterable[Span], query: LeakQuery, now: Instant) -> Lifecycle:
         """The holds of one trace, judged as of a moment."""
         facts, report = self._judged(query, now)
-        holds = judged(self.of_trace(trace_id), report.findings)
+        holds = judged(self.of_trace(trace_id, spans), report.findings)
         return _drawn(f"trace {trace_id}", holds, (), facts)
 
     def of_finding(self, finding: Finding, query: LeakQuery, now: Instant) -> Lifecycle:

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 class Judge:
     """Asks for the leaks every `interval` seconds, as long as the answer can have changed.
 
+    Over a large store a judgement takes seconds: then it comes less often, and leaves most of the time to others.
+
     `progress` grows with everything stored. What is stored ripens by time alone, too: until the grace is over
     after the last arrival, silence changes verdicts.
     """
@@ -47,14 +49,16 @@ class Judge:
         return self._counts
 
     def _run(self) -> None:
-        seen, changed = -1, time.monotonic()
+        seen, changed, took = -1, time.monotonic(), 0.0
         while True:
             stored = self._progress()
             if stored != seen:
                 seen, changed = stored, time.monotonic()
-            if time.monotonic() - changed <= self._ripe:
+            began = time.monotonic()
+            if began - changed <= self._ripe + 9 * took:
                 self._judge()
-            if self._stop.wait(self._interval):
+            took = time.monotonic() - began
+            if self._stop.wait(max(self._interval, 9 * took)):
                 return
 
     def _judge(self) -> None:

@@ -70,7 +70,7 @@ class LocalAnswers:
         if not copies:
             raise _no_trace(trace_id)
         spans = _final(copies)
-        holds = self._connections.of_trace(name)
+        holds = self._connections.of_trace(name, spans)
         return Trace(name, spans, tuple(self._store.logs(name)), holds, len(copies) - len(spans))
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
@@ -79,9 +79,10 @@ class LocalAnswers:
             finding, _ = self.finding(subject, query)
             return self._connections.of_finding(finding, query, self._moment())
         name = self._trace_id(subject)
-        if not self._store.spans(name):
+        spans = _final(self._store.spans(name))
+        if not spans:
             raise _no_trace(subject)
-        return self._connections.lifecycle_of_trace(name, query, self._moment())
+        return self._connections.lifecycle_of_trace(name, spans, query, self._moment())
 
     def pool(self, name: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""

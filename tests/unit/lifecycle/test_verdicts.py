@@ -1,0 +1,102 @@
+"""Every rule about an open hold: what it says, and the innocent twin that it must leave alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tracecollect.lifecycle.verdicts import World, judge_hold
+from tracecollect.model import SECOND, Instant, Owner, Role, Signal, SignalKind, Verdict
+from tracecollect.ports import SpanLoss
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+NOW = 10_000 * SECOND
+GRACE = 120 * SECOND
+
+
+def use(at: float, role: Role = Role.OPEN) -> Signal:
+    """A statement that ended `at` seconds."""
+    moment = Instant(int(at * SECOND))
+    return Signal(
+        "orders", "i", "python-asyncpg", "lease", SignalKind.USED, role, TRACE, moment, moment, TRACE, f"{at:016.0f}"
+    )
+
+
+def owner(start: float, end: float) -> Owner:
+    return Owner(
+        TRACE, "b7ad6b7169203331", "orders", "i", "POST /pay", Instant(int(start * SECOND)), Instant(int(end * SECOND))
+    )
+
+
+WORLD = World(
+    now=Instant(NOW),
+    grace=GRACE,
+    alive_until=Instant(NOW),
+    keys=1000,
+    opened=20,
+    stray_closes=0,
+    loss=SpanLoss("i", 5000, 0),
+)
+ENDED = owner(99, 101)
+
+
+def test_a_hold_whose_owner_ended_and_that_is_quiet_is_leaked():
+    assert judge_hold([use(100)], [ENDED], WORLD).verdict is Verdict.LEAKED
+
+
+@pytest.mark.parametrize(
+    ("signals", "owners", "world", "verdict"),
+    [
+        pytest.param([use(9_990)], [owner(9_989, 9_991)], WORLD, None, id="younger than the grace"),
+        pytest.param([use(100)], [], WORLD, Verdict.HELD_LONG, id="its owner has not ended"),
+        pytest.param([use(100)], [owner(99, 9_999)], WORLD, Verdict.HELD_LONG, id="its owner ended only just now"),
+        pytest.param([use(100), use(300)], [ENDED], WORLD, Verdict.HELD_LONG, id="used after its owner had ended"),
+        pytest.param([use(100)], [owner(500, 501)], WORLD, Verdict.HELD_LONG, id="the owner began later than the hold"),
+        pytest.param(
+            [use(100)], [ENDED], replace(WORLD, alive_until=Instant(150 * SECOND)), Verdict.UNKNOWN, id="process gone"
+        ),
+    ],
+)
+def test_a_hold_that_may_be_in_order_is_not_accused(signals, owners, world, verdict):
+    assert judge_hold(signals, owners, world).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(replace(WORLD, loss=SpanLoss("i", 5000, 250)), id="five percent of the spans are lost"),
+        pytest.param(replace(WORLD, loss=SpanLoss("i", 5000, 50), opened=20), id="one percent, and few open"),
+        pytest.param(replace(WORLD, loss=None), id="the loss could not be measured"),
+        pytest.param(replace(WORLD, loss=SpanLoss("i", 40, 0)), id="too few spans to measure the loss by"),
+        pytest.param(replace(WORLD, stray_closes=20), id="as many releases came without an acquire"),
+    ],
+)
+def test_what_lost_telemetry_could_explain_is_suspected_only(world):
+    assert judge_hold([use(100)], [ENDED], world).verdict is Verdict.SUSPECTED
+
+
+def test_many_open_holds_are_leaked_in_spite_of_a_little_loss():
+    world = replace(WORLD, keys=1000, opened=400, loss=SpanLoss("i", 50_000, 50))
+    assert judge_hold([use(100)], [ENDED], world).verdict is Verdict.LEAKED
+
+
+def test_the_verdict_does_not_turn_with_the_hours():
+    for hours in (1, 6, 48):
+        later = Instant(NOW + hours * 3600 * SECOND)
+        world = replace(WORLD, now=later, alive_until=later)
+        assert judge_hold([use(100)], [ENDED], world).verdict is Verdict.LEAKED
+
+
+def test_the_grace_decides_to_the_nanosecond():
+    almost = replace(WORLD, now=Instant(101 * SECOND + GRACE - 1), alive_until=Instant(NOW))
+    assert judge_hold([use(100)], [ENDED], almost).verdict is not Verdict.LEAKED
+    over = replace(almost, now=Instant(101 * SECOND + GRACE))
+    assert judge_hold([use(100)], [ENDED], over).verdict is Verdict.LEAKED
+
+
+@pytest.mark.parametrize("keys", [10**4, 10**6])
+def test_the_chance_of_loss_is_told_at_once_also_among_millions(keys):
+    world = replace(WORLD, keys=keys, opened=keys // 100, loss=SpanLoss("i", 10**6, 0))
+    assert world.chance < 1e-6
+    assert replace(world, opened=1).chance > 1e-3
