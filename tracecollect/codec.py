@@ -194,7 +194,8 @@ def _converter() -> Converter:
 def leak_parameters(query: LeakQuery) -> dict[str, str]:
     """What `/api/v1/leaks` and its neighbours are asked; what is not asked is left out."""
     given = {"since": _maybe(query.since), "as_of": _maybe(query.as_of), "service": query.service, "pool": query.pool}
-    return {"grace": spell_duration(query.grace)} | {name: text for name, text in given.items() if text}
+    grace = {} if query.grace is None else {"grace": spell_duration(query.grace)}
+    return grace | {name: text for name, text in given.items() if text}
 
 
 def read_leak_parameters(given: Mapping[str, str], *, grace: int, now: Instant) -> LeakQuery:

@@ -347,11 +347,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LeakQuery:
-    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds."""
+    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers."""
 
     since: Instant | None = None
     as_of: Instant | None = None
-    grace: int = 120 * SECOND
+    grace: int | None = None
     service: str = ""
     pool: str = ""
 

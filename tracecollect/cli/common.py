@@ -68,7 +68,9 @@ def about_leaks(command: F) -> F:
     command = click.option("--pool", default="", help="Only this pool.")(command)
     command = click.option("--service", default="", help="Only this service.")(command)
     command = click.option(
-        "--grace", type=DURATION, help="How long a connection may still come back (default: the setting, 120s)."
+        "--grace",
+        type=DURATION,
+        help="How long a connection may still come back (default: the setting of who answers).",
     )(command)
     command = click.option("--as-of", type=MOMENT, metavar="TIME", help="Judge as of this time, or so long ago.")(
         command
@@ -85,14 +87,14 @@ def in_window(command: F) -> F:
 
 
 def leak_query(
-    settings: Settings, since: str | None, as_of: Instant | None, grace: int | None, service: str = "", pool: str = ""
+    since: str | None, as_of: Instant | None, grace: int | None, service: str = "", pool: str = ""
 ) -> LeakQuery:
     """The options of `about_leaks` as a question. Raises `UsageError`."""
     begin = None
     if since is not None:
         with _usage():
             begin = codec.read_moment(since, as_of if as_of is not None else now())
-    return LeakQuery(begin, as_of, settings.grace if grace is None else grace, service, pool)
+    return LeakQuery(begin, as_of, grace, service, pool)
 
 
 def window(since: str | None, until: str | None) -> Window:

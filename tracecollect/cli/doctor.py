@@ -34,7 +34,7 @@ def command(json_: bool, server: str | None, data_dir: str | None, config: Path 
     try:
         with common.answers(server, settings) as answers:
             status = answers.status()
-            report: LeakReport | None = answers.leaks(LeakQuery(grace=settings.grace))
+            report: LeakReport | None = answers.leaks(LeakQuery())
             heard = bool(
                 answers.services(
                     Window(codec.read_moment(codec.spell_duration(settings.retention), common.now()), common.now())

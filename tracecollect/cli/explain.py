@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Everything behind one finding, and its history. The id may be shortened."""
     settings = common.settings_of(data_dir, config)
-    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    query = common.leak_query(since, as_of, grace, service, pool)
     with common.answers(server, settings) as answers:
         one, history = answers.finding(finding, query)
     if json_:

@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Who holds connections, now or as of a moment, longest first."""
     settings = common.settings_of(data_dir, config)
-    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    query = common.leak_query(since, as_of, grace, service, pool)
     at = as_of if as_of is not None else common.now()
     with common.answers(server, settings) as answers:
         held, unseen = _holders(answers, query, at)

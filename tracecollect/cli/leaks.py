@@ -34,7 +34,7 @@ def command(
     Pools that cannot be watched are listed as blind: no finding there is no proof of health.
     """
     settings = common.settings_of(data_dir, config)
-    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    query = common.leak_query(since, as_of, grace, service, pool)
     with common.answers(server, settings) as answers:
         report = answers.leaks(query)
     with common.reader_may_leave():

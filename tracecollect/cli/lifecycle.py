@@ -36,7 +36,7 @@ def command(
         raise UsageError("lifecycle of what?", hint="name a trace, a finding (tracecollect leaks) or --pool NAME")
     notation = picture.chosen(notation, output, "timeline")
     settings = common.settings_of(data_dir, config)
-    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    query = common.leak_query(since, as_of, grace, service, pool)
     with common.answers(server, settings) as answers:
         found = answers.pool(pool, query) if subject is None else answers.lifecycle(subject, query)
     if json_ or notation == "json":

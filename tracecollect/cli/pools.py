@@ -27,7 +27,7 @@ def command(
 ) -> None:
     """Every pool: occupancy and how much it lets us see. A dash is a number that nobody says."""
     settings = common.settings_of(data_dir, config)
-    query = common.leak_query(settings, since, as_of, grace, service, pool)
+    query = common.leak_query(since, as_of, grace, service, pool)
     with common.answers(server, settings) as answers:
         pools = tuple(answers.pools(query))
     if json_:

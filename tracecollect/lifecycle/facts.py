@@ -44,11 +44,14 @@ def window_of(query: LeakQuery, now: Instant) -> Window:
     return Window(Instant(until - DAY) if query.since is None else query.since, until)
 
 
-def gather(reader: HoldReader, query: LeakQuery, now: Instant) -> Facts:
-    """Ask the store. Keys come first and facts only for what is still open, so the cost follows the open holds."""
+def gather(reader: HoldReader, query: LeakQuery, now: Instant, *, grace: int) -> Facts:
+    """Ask the store. Keys come first, facts only for what is still open: the cost follows the open holds.
+
+    `grace` in nanoseconds.
+    """
     window = window_of(query, now)
     dialects = {one.name: one for one in shipped()}
-    totals = reader.totals(window, grace=query.grace)
+    totals = reader.totals(window, grace=grace)
     keys = open_keys(totals)
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in keys}
     for one in reader.signals_of_keys(keys, window):
@@ -62,12 +65,12 @@ def gather(reader: HoldReader, query: LeakQuery, now: Instant) -> Facts:
     accused = {one.service for found in signals.values() for one in found}
     return Facts(
         window=window,
-        grace=query.grace,
+        grace=grace,
         dialects=dialects,
         signals={key: tuple(found) for key, found in signals.items() if found},
         owners={key: tuple(found) for key, found in owners.items()},
         totals=totals,
-        loss={one.instance: one for one in reader.loss(accused, window, grace=query.grace, enough=_enough(totals))},
+        loss={one.instance: one for one in reader.loss(accused, window, grace=grace, enough=_enough(totals))},
         borrows=reader.borrows(out, window) if out else (),
         samples=samples,
         instances=reader.instances(window),

@@ -39,7 +39,7 @@ def owners_in(spans: Iterable[Span]) -> tuple[Owner, ...]:
     return tuple(
         Owner(one.trace_id, one.span_id, one.service, one.instance, one.name, one.start, one.end)
         for one in spans
-        if not one.open and (one.kind in _ENTERED or one.kind not in _CALLING and _has_no_caller_here(one))
+        if not one.open and (one.kind in _ENTERED or (one.kind not in _CALLING and _has_no_caller_here(one)))
     )
 
 

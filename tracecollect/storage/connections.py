@@ -90,9 +90,10 @@ class Connections:
     # --- inside -------------------------------------------------------------------------------------
 
     def _judged(self, query: LeakQuery, now: Instant) -> tuple[Facts, LeakReport]:
-        facts = gather(self._store, query, now)
+        grace = self._grace if query.grace is None else query.grace
+        facts = gather(self._store, query, now, grace=grace)
         report = judge(facts)
-        if query.as_of is not None or query.since is not None or query.grace != self._grace:
+        if query.as_of is not None or query.since is not None or grace != self._grace:
             return facts, report
         with self._book:
             before = self._store.findings()

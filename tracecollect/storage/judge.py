@@ -27,7 +27,7 @@ class Judge:
     def __init__(self, answers: Answers, progress: Callable[[], int], *, grace: int, interval: float) -> None:
         self._answers = answers
         self._progress = progress
-        self._query = LeakQuery(grace=grace)
+        self._query = LeakQuery()
         self._interval = interval
         self._ripe = grace / SECOND + 2 * interval
         self._stop = threading.Event()

@@ -29,4 +29,4 @@ ENGINE = {engine}
 PARTITION BY toDate(at)
 ORDER BY (dialect, pair, instance, key, at)
 TTL toDateTime(at) + toIntervalDay(30)
-SETTINGS index_granularity = 8192, {durable}
+SETTINGS index_granularity = 1024, {durable}
