@@ -53,6 +53,9 @@ def headline(answer: LeakReport) -> str:
         return f"nothing has arrived that says anything about a connection, {when}"
     if not seen:
         return f"cannot tell: every pool is blind ({len(blind)}), no finding is no proof of health, {when}"
+    gone = sum(one.leaked_count for one in answer.findings if one.verdict is Verdict.UNKNOWN)
+    if gone:
+        return f"cannot tell what became of {_many(gone, 'connection')}: their processes are gone, {when}"
     unsure = f"; cannot tell for {_many(len(blind), 'blind pool')}" if blind else ""
     return f"no leak in {_many(seen, 'pool')} that can be watched{unsure}, {when}"
 

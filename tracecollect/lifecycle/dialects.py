@@ -154,12 +154,12 @@ class _Reader:
             head, "[dialect]", ("name", "version", "library", "scopes", "coverage", "why", "blind_to", "hint", "sample")
         )
         scopes = self._words(head, "scopes", "[dialect]")
-        pairs = {name: self._pair(name, table) for name, table in document.get("pair", {}).items()}
-        rules = tuple(self._rule(table, pairs, scopes) for table in document.get("signal", ()))
+        pairs = {name: self._pair(name, table) for name, table in self._tables(document.get("pair", {})).items()}
+        rules = tuple(self._rule(table, pairs, scopes) for table in self._list(document, "signal"))
         self._closable(pairs, rules)
         return Dialect(
             name=self._word(head, "name", "[dialect]"),
-            version=int(head.get("version", 0)) or self._fail("[dialect] needs version, a number from 1 on"),
+            version=self._version(head),
             library=self._word(head, "library", "[dialect]"),
             scopes=scopes,
             coverage=CoverageLevel(self._one_of(head, "coverage", "[dialect]", tuple(CoverageLevel))),
@@ -169,8 +169,25 @@ class _Reader:
             attributes=self._attributes(document.get("attributes", {})),
             pairs=MappingProxyType(pairs),
             rules=rules,
-            series=tuple(self._series(table) for table in document.get("series", ())),
+            series=tuple(self._series(table) for table in self._list(document, "series")),
         )
+
+    def _version(self, head: Mapping[str, Any]) -> int:
+        found = head.get("version")
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            self._fail("[dialect] needs version, a number from 1 on")
+        return found
+
+    def _tables(self, found: object) -> Mapping[str, Mapping[str, Any]]:
+        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+            self._fail("pair needs tables", "[pair.NAME]")
+        return found
+
+    def _list(self, document: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+        found = document.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            self._fail(f"{key} needs a list of tables", f"[[{key}]]")
+        return found
 
     def _attributes(self, table: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
         self._only(table, "[attributes]", tuple(CANONICAL))

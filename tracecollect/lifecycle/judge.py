@@ -21,11 +21,18 @@ ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 
 def judge(facts: Facts) -> LeakReport:
     """What is leaked, suspected and not seen in this window, as of its end."""
-    accused = [one for one in opinions(facts) if one.opinion.verdict in ACCUSING]
+    said = opinions(facts)
+    accused = [one for one in said if one.opinion.verdict in ACCUSING]
     by_name = sites.named(facts, accused)
+    # Silence is not health: what a process took with it when it went is told, unless its site is accused anyway.
+    told = {one.id for one in by_name}
+    gone = sites.named(facts, (one for one in said if one.opinion.verdict is Verdict.UNKNOWN))
     already = Counter((one.key.instance, one.key.dialect) for one in accused)
     by_count = sites.counted(facts, counted_pools(facts), already)
-    found = sorted((*by_name, *by_count), key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))
+    found = sorted(
+        (*by_name, *by_count, *(one for one in gone if one.id not in told)),
+        key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id),
+    )
     return LeakReport(facts.now, tuple(found), tuple(coverages(facts)))
 
 

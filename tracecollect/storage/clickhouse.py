@@ -77,11 +77,15 @@ class ClickHouseStore(StoredHolds):
         if cluster:
             return
         for row in self._engine.rows("table_texts"):
-            if row["name"] in texts.TELEMETRY and f"toIntervalSecond({retention})" not in row["text"]:
-                time = "Timestamp" if row["name"] in ("otel_traces", "otel_logs") else "TimeUnix"
-                self._engine.command(
-                    f"ALTER TABLE {row['name']} MODIFY TTL toDateTime({time}) + toIntervalSecond({retention})"
-                )
+            name, kept = row["name"], retention
+            if name in texts.DERIVED:
+                time, kept = texts.DERIVED[name], texts.derived(retention)
+            elif name in texts.TELEMETRY:
+                time = "Timestamp" if name in ("otel_traces", "otel_logs") else "TimeUnix"
+            else:
+                continue
+            if f"toIntervalSecond({kept})" not in row["text"]:
+                self._engine.command(f"ALTER TABLE {name} MODIFY TTL toDateTime({time}) + toIntervalSecond({kept})")
 
     def broken_parts(self) -> Sequence[str]:
         """What the engine could not read at start and moved away, one text each."""

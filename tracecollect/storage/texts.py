@@ -44,6 +44,16 @@ TELEMETRY = tuple(name for name in TABLES if name.startswith("otel_"))
 """The tables that hold what was received, kept for as long as the retention says."""
 
 
+DERIVED = {"connection_signals": "at", "pool_samples": "at", "instances": "minute"}
+"""The tables that views fill, each with its time."""
+_MONTH = 30 * 86400
+
+
+def derived(retention: int) -> int:
+    """How many seconds signals, samples and instances are kept: a month, and never less than what they come from."""
+    return max(retention, _MONTH)
+
+
 @cache
 def query(name: str) -> str:
     """The question `queries/<name>.sql`; its holes are bound, but for `{instance}`, the process."""
@@ -61,7 +71,7 @@ def fragment(name: str) -> str:
 def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
     """The statements that make one table; on a cluster its shards' table `<name>_local` and the table over them.
 
-    `retention` in seconds applies to received telemetry.
+    `retention` in seconds applies to received telemetry, `derived(retention)` to what the views read out of it.
     """
     text = (files(__package__) / "schema" / f"{name}.sql").read_text("utf-8")
     if not cluster:
@@ -96,6 +106,7 @@ def _render(text: str, prefix: str, durable: str, retention: int) -> str:
         text.replace("{engine}", f"{prefix}MergeTree{arguments}")
         .replace("{aggregating_engine}", f"{prefix}AggregatingMergeTree{arguments}")
         .replace("{retention}", str(retention))
+        .replace("{derived}", str(derived(retention)))
         .replace("{durable}", durable)
     )
 

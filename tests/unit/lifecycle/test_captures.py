@@ -10,7 +10,7 @@ import pytest
 from captures import ACCUSING, NAMES, QUIET, Capture, counted, named
 
 from tracecollect.journal import JournalReader, JournalWriter
-from tracecollect.model import SECOND, CoverageLevel, Instant, LeakQuery
+from tracecollect.model import SECOND, CoverageLevel, Instant, LeakQuery, Verdict
 from tracecollect.pipeline import Pipeline
 from tracecollect.receivers.files import import_file
 from tracecollect.receivers.intake import Intake
@@ -44,6 +44,17 @@ def at(moment: int) -> LeakQuery:
     return LeakQuery(as_of=Instant(moment), grace=GRACE)
 
 
+def test_what_is_read_out_of_telemetry_is_kept_as_long_as_the_telemetry(tmp_path):
+    years = 20 * 365 * 86400
+    store = ClickHouseStore(f"chdb://{tmp_path}/store", retention=86400)
+    store.close()
+    store = ClickHouseStore(f"chdb://{tmp_path}/store", retention=years)
+    texts = {row["name"]: row["text"] for row in store._engine.rows("table_texts")}
+    store.close()
+    for name in ("otel_traces", "connection_signals", "pool_samples", "instances"):
+        assert f"toIntervalSecond({years})" in texts[name]
+
+
 def test_asyncpg_leaks_are_named_and_nobody_else(tmp_path):
     one = Capture("asyncpg-leak")
     with answers(tmp_path, one.name) as ask:
@@ -71,6 +82,14 @@ def import_again(directory: Path, ask: LocalAnswers, one: Capture) -> None:
     pipeline.start()
     assert pipeline.stop(60)
     backlog.close()
+
+
+def test_a_process_that_went_silent_leaves_unknown_and_not_health(tmp_path):
+    one = Capture("asyncpg-leak")
+    with answers(tmp_path, one.name) as ask:
+        report = ask.leaks(LeakQuery(as_of=Instant(one.end + 3600 * SECOND), grace=1800 * SECOND))
+    assert {each.verdict for each in report.findings} == {Verdict.UNKNOWN}
+    assert sum(each.leaked_count for each in report.findings) == one.leaked().total()
 
 
 @pytest.mark.parametrize("name", ["nodepg-leak", "sqlalchemy-leak"])

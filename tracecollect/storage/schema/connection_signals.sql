@@ -28,5 +28,5 @@ CREATE TABLE IF NOT EXISTS connection_signals
 ENGINE = {engine}
 PARTITION BY toDate(at)
 ORDER BY (dialect, pair, instance, key, at)
-TTL toDateTime(at) + toIntervalDay(30)
+TTL toDateTime(at) + toIntervalSecond({derived})
 SETTINGS index_granularity = 1024, {durable}

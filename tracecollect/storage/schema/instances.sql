@@ -15,5 +15,5 @@ CREATE TABLE IF NOT EXISTS instances
 ENGINE = {aggregating_engine}
 PARTITION BY toDate(minute)
 ORDER BY (instance, scope, source, minute, service)
-TTL minute + toIntervalDay(30)
+TTL minute + toIntervalSecond({derived})
 SETTINGS index_granularity = 8192, {durable}

@@ -19,5 +19,5 @@ CREATE TABLE IF NOT EXISTS pool_samples
 ENGINE = {engine}
 PARTITION BY toDate(at)
 ORDER BY (instance, pool, measure, at)
-TTL toDateTime(at) + toIntervalDay(90)
+TTL toDateTime(at) + toIntervalSecond({derived})
 SETTINGS index_granularity = 8192, {durable}
