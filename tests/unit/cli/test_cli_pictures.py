@@ -87,7 +87,7 @@ def test_the_json_of_a_lifecycle_has_its_holds_whichever_way_it_is_asked_for(ask
 def test_the_lifecycle_of_a_trace_has_its_one_connection(ask, served, leaked_trace):
     told = ask("lifecycle", leaked_trace[:12], *served.here)
     assert told.out.splitlines()[0] == f"trace {leaked_trace}"
-    assert "still held" in told.out
+    assert "1 not followed to the end" in told.out, "its process was not heard of for an hour"
 
 
 def test_the_lifecycle_of_a_pool_has_leaked_and_returned_connections(ask, served):
@@ -126,7 +126,7 @@ def test_a_trace_is_a_tree_with_its_connection_beneath_the_span_that_took_it(ask
     told = ask("trace", leaked_trace, *served.here)
     lines = told.out.splitlines()
     assert leaked_trace in lines[1]
-    (held,) = (number for number, line in enumerate(lines) if "still held" in line and POOL in line)
+    (held,) = (number for number, line in enumerate(lines) if "not seen again" in line and POOL in line)
     assert "SELECT" in lines[held - 1]
     assert (told.status, told.err) == (0, "")
 
