@@ -285,7 +285,7 @@ class FindingBook(Protocol):
 
 
 class Store(SpanWriter, TraceReader, HoldReader, FindingBook, Protocol):
-    """A whole store. `storage/clickhouse.py` is the real one, `storage/memory.py` the obviously right one."""
+    """A whole store. `storage/clickhouse.py` implements it."""
 
     def stats(self) -> Mapping[str, int]:
         """Rows and bytes by table, as `otel_traces.rows` and `otel_traces.bytes`."""
