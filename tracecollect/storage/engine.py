@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tracecollect.errors import SettingsError, StoreError, StoreFull, StoreLocked, StoreTimeout
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 # A view that throws would fail an insert whose rows are already stored, and a replayed batch would run the views
 # again: both measured, hence these three.
-_SESSION = {
+_SESSION: dict[str, Any] = {
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "materialized_views_ignore_errors": 1,
     "session_timezone": "UTC",
 }
+_Purpose = Literal["read", "write"]
 _CODES: Mapping[int, type[StoreError]] = {
     243: StoreFull,
     76: StoreLocked,
@@ -39,7 +40,11 @@ _HINTS: Mapping[type[StoreError], str] = {
 
 
 class Engine:
-    """One open engine. Safe from any thread: each thread has a client of its own, because clients serialise."""
+    """One open engine. Safe from any thread: each thread has clients of its own, because clients serialise.
+
+    A thread has one client for questions and one for changes: settings that bound a question belong to its session.
+    Given with every question they cost three statements around each, more than the question (clickhouse-connect 1.1).
+    """
 
     def __init__(
         self,
@@ -51,15 +56,14 @@ class Engine:
     ) -> None:
         """Open `chdb:///DIR` or `clickhouse://…`. Raises `StoreLocked`, `StoreError` or `SettingsError`."""
         self.url = _checked(url)
-        self._arguments: dict[str, Any] = {"dsn": url, "settings": dict(_SESSION)}
-        if self.embedded:
-            self._arguments["chdb_options"] = dict(options or {})
-        self._reading = {"max_execution_time": max_seconds, "max_memory_usage": max_query_memory}
+        self._options = {"chdb_options": dict(options or {})} if self.embedded else {}
+        bounds = {"max_execution_time": max_seconds, "max_memory_usage": max_query_memory}
+        self._settings: Mapping[_Purpose, Mapping[str, Any]] = {"read": _SESSION | bounds, "write": _SESSION}
         self._local = threading.local()
         self._clients: list[Client] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._client()
+        self._client("write")
 
     @property
     def embedded(self) -> bool:
@@ -77,18 +81,18 @@ class Engine:
     def select(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The answer to a question whose text was made elsewhere (a compiled dialect)."""
         with _translated():
-            return self._client().query_arrow(sql, parameters=dict(parameters or {}), settings=self._reading)
+            return self._client("read").query_arrow(sql, parameters=dict(parameters or {}))
 
     def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement that is not a question; not bounded in time, DDL must finish."""
         with _translated():
-            self._client().command(sql, parameters=dict(parameters or {}))
+            self._client("write").command(sql, parameters=dict(parameters or {}))
 
     def insert(self, table: str, columns: pa.Table, token: str = "") -> None:
         """Append columns. The same token on the same table a second time changes nothing."""
         settings = {"insert_deduplication_token": token} if token else {}
         with _translated():
-            self._client().insert_arrow(table, columns, settings=settings)
+            self._client("write").insert_arrow(table, columns, settings=settings)
 
     def close(self) -> None:
         """Close every thread's client; the last one closes an embedded engine. Idempotent."""
@@ -98,22 +102,24 @@ class Engine:
         for client in clients:
             client.close()
 
-    def _client(self) -> Client:
-        client: Client | None = getattr(self._local, "client", None)
+    def _client(self, purpose: _Purpose) -> Client:
+        client: Client | None = getattr(self._local, purpose, None)
         if self._closed:
             raise StoreError("the store is closed")
         if client is None:
-            client = self._connect()
-            self._local.client = client
+            client = self._connect(purpose)
+            setattr(self._local, purpose, client)
             with self._lock:
                 self._clients.append(client)
         return client
 
-    def _connect(self) -> Client:
+    def _connect(self, purpose: _Purpose) -> Client:
         import clickhouse_connect  # not at the top: a client command that asks a server never needs it
 
         with _translated():
-            return clickhouse_connect.create_client(**self._arguments)  # type: ignore[attr-defined]  # not in its __all__
+            return clickhouse_connect.create_client(  # type: ignore[attr-defined]  # not in its __all__
+                dsn=self.url, settings=dict(self._settings[purpose]), **self._options
+            )
 
 
 def directory_of(url: str) -> Path | None:
