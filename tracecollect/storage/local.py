@@ -69,7 +69,8 @@ class LocalAnswers:
         """See `Answers`."""
         name = self._trace_id(trace_id)
         # Each question waits for the engine most of its time, so they are asked at once.
-        signals, logs = (self._beside.submit(ask, name) for ask in (self._store.signals_of_trace, self._store.logs))
+        signals = self._beside.submit(self._store.signals_of_trace, name)
+        logs = self._beside.submit(self._store.logs, name)
         copies = self._store.spans(name)
         if not copies:
             raise _no_trace(trace_id)
