@@ -18,7 +18,7 @@ from tracecollect.lifecycle.facts import Facts
 from tracecollect.model import Suspect
 
 _MOST_OPERATIONS = 20
-_BLOCKS = 8
+_BLOCKS = 6
 _ROUNDS = 200
 # 90 % of a normal distribution.
 _WIDTH = 1.645
@@ -92,7 +92,7 @@ def _explained(intervals: Sequence[Interval], operations: Sequence[str]) -> Mapp
 
 
 def _spread(intervals: Sequence[Interval], operations: Sequence[str]) -> Mapping[str, float]:
-    """The standard error of what each explains, by leaving out every eighth sample in turn."""
+    """The standard error of what each explains, by leaving out every sixth sample in turn."""
     scale = _BLOCKS / (_BLOCKS - 1)
     parts = [
         _explained([one for place, one in enumerate(intervals) if place % _BLOCKS != left], operations)
