@@ -1,4 +1,4 @@
-"""A real embedded store for telemetry that arrives in a known order: decoded, redacted, stored and judged in process."""
+"""A real embedded store for telemetry that arrives in a known order: decoded, redacted, stored, judged in process."""
 
 from __future__ import annotations
 

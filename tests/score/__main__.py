@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from captures import NAMES
+
 from score.bars import read
 from score.measure import Row
 from score.recorded import measured

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from builders.store import bench
 from captures import Capture
+
 from score.bars import Bars
 from score.measure import Row, measure
 
