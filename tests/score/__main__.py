@@ -18,14 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from builders.store import Bench
-from captures import NAMES, Capture
-from simulator.history import Scenario
+from captures import NAMES
 from simulator.scenarios import ALL
 
 from score import simulated
-from score.bars import Bars, read
-from score.measure import Row, measure
+from score.bars import Bars, held, read
+from score.measure import Row
 from score.processes import spread
 from score.simulated import SimulatedRow
 
@@ -62,20 +60,10 @@ def _spelled(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _recording(bars: Bars, bench: Bench, name: str) -> Row:
-    row = measure(bench, Capture(name), bars.grace, bars.expected(name))
-    row.below = bars.misses(row)
-    return row
-
-
-def _world(bench: Bench, world: tuple[Scenario, int]) -> SimulatedRow:
-    return simulated.measure(bench, *world)
-
-
 def recorded(asked: argparse.Namespace, bars: Bars) -> tuple[list[Row], list[str], str]:
     """The rows, what is below the bars, and the table."""
     names = [name for name in NAMES if not asked.names or name.startswith(tuple(asked.names))]
-    rows = spread(partial(_recording, bars), names, asked.jobs) if names else []
+    rows = spread(partial(held, bars), names, asked.jobs) if names else []
     below = [f"{row.sample}: {miss}" for row in rows for miss in row.below]
     cells = [[getattr(row, name) for name in RECORDED] for row in rows]
     return rows, below, table(RECORDED, cells, [row.below for row in rows])
@@ -85,7 +73,7 @@ def worlds(asked: argparse.Namespace, bars: Bars) -> tuple[list[SimulatedRow], l
     """The same of simulated worlds, whose bars are for all of them together."""
     chosen = [one for one in ALL if not asked.names or any(name in one.name for name in asked.names)]
     work = [(one, seed + 1) for one in chosen for seed in range(asked.seeds)]
-    rows = spread(_world, work, asked.jobs) if work else []
+    rows = spread(simulated.measure, work, asked.jobs) if work else []
     cells = [[cell(row) for cell in SIMULATED.values()] for row in rows]
     return rows, simulated.misses(rows, bars.simulated), table(list(SIMULATED), cells, [[] for _ in rows])
 

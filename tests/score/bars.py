@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from score.measure import Row
+from builders.store import Bench
+from captures import Capture
+
+from score.measure import Row, measure
 
 FILE = Path(__file__).with_name("bars.toml")
 
@@ -55,3 +58,10 @@ def read(path: Path = FILE) -> Bars:
     """The bars of a file."""
     text = tomllib.loads(path.read_text("utf-8"))
     return Bars(text["bars"], text["libraries"], text.get("samples", {}), text.get("simulated", {}))
+
+
+def held(bars: Bars, bench: Bench, name: str) -> Row:
+    """One recording, measured and held to its bars."""
+    row = measure(bench, Capture(name), bars.grace, bars.expected(name))
+    row.below = bars.misses(row)
+    return row

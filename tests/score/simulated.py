@@ -66,8 +66,9 @@ class _Said:
     tops: list[bool] = field(default_factory=list)
 
 
-def measure(bench: Bench, scenario: Scenario, seed: int) -> SimulatedRow:
-    """One world. The store is left as it came out."""
+def measure(bench: Bench, world: tuple[Scenario, int]) -> SimulatedRow:
+    """One world, which is a scenario and a seed."""
+    scenario, seed = world
     history = simulate(scenario, seed)
     told = telemetry(history, seed)
     guilty = {told.trace_ids[row] for row in np.flatnonzero(history.leaked).tolist()}
