@@ -34,9 +34,9 @@ class Shop:
     def app(self) -> Flask:
         app = Flask("orders")
         app.register_error_handler(self._busy, lambda _: (jsonify(error="no connection"), 503))
-        app.get("/healthz")(lambda: "ok")
-        app.get("/_labels")(lambda: jsonify(self.leases.said()))
-        app.get("/_pool")(lambda: jsonify(self._state()))
+        app.get("/healthz", endpoint="healthz")(lambda: "ok")
+        app.get("/_labels", endpoint="labels")(lambda: jsonify(self.leases.said()))
+        app.get("/_pool", endpoint="pool")(lambda: jsonify(self._state()))
         app.get("/orders/<int:number>")(self.show)
         app.post("/orders")(self.create)
         app.post("/orders/<int:number>/pay")(self.pay)

@@ -37,7 +37,7 @@ async def no_connection(*_: object) -> JSONResponse:
 async def take(route: str) -> tuple[AsyncConnection, Lease]:
     connection = await engine.connect()
     raw = await connection.get_raw_connection()
-    return connection, leases.take(route, connection, raw.driver_connection.get_server_pid())
+    return connection, leases.take(route, raw, raw.driver_connection.get_server_pid())
 
 
 async def give_back(connection: AsyncConnection, lease: Lease) -> None:

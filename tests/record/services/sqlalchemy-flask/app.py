@@ -33,7 +33,8 @@ def no_connection(_: NoConnection) -> Any:
 
 def take(route: str) -> tuple[Connection, Lease]:
     connection = engine.connect()
-    return connection, leases.take(route, connection, connection.connection.dbapi_connection.info.backend_pid)
+    raw = connection.connection
+    return connection, leases.take(route, raw, raw.dbapi_connection.info.backend_pid)
 
 
 def give_back(connection: Connection, lease: Lease) -> None:
