@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -131,4 +132,5 @@ def forget() -> bool:
 
 def serve(app: Flask) -> None:
     """Serve with a thread a request."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app.run(host="127.0.0.1", port=int(os.environ["PORT"]), threaded=True)

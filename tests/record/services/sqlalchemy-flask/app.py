@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -138,4 +139,5 @@ def slow() -> Any:
     return jsonify(slept=seconds)
 
 
+logging.getLogger("werkzeug").setLevel(logging.WARNING)
 app.run(host="127.0.0.1", port=int(os.environ["PORT"]), threaded=True)
