@@ -1,4 +1,4 @@
-"""Orders on SQLAlchemy and psycopg2 behind Flask."""
+"""Orders on SQLAlchemy and psycopg2 behind Flask. With POOL_LOG=debug the pool logs what it gives and takes back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 most = int(os.environ["POOL_MAX"])
 url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://")
-engine = create_engine(url, pool_size=most // 2, max_overflow=most - most // 2, pool_timeout=3, logging_name="orders")
+engine = create_engine(url, pool_size=most // 2, max_overflow=most - most // 2, pool_timeout=3)
+if os.environ.get("POOL_LOG"):
+    logging.getLogger("sqlalchemy.pool").setLevel(os.environ["POOL_LOG"].upper())
 # A connection that is dropped goes back to the pool when the garbage collector finds it.
 leases = Leases(given_back_by_collector=True)
 kept: list[Any] = []
