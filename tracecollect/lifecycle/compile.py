@@ -68,7 +68,7 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
         f"       Events.Name AS event_names_, Events.Timestamp AS event_times_,\n"
         f"       Events.Attributes AS event_attributes_,\n"
         f"       Timestamp + toIntervalNanosecond(Duration) AS ended_, {columns}\n"
-        f"  FROM otel_traces WHERE ScopeName IN ({_texts(scopes)})"
+        f"  FROM otel_traces WHERE {_scope_test(scopes)}"
     )
     return _select(rules, inner, "SpanName", _span_field)
 
@@ -87,7 +87,7 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
             for value in condition.values
         }
     )
-    asked = [f"ScopeName IN ({_texts(scopes)})"] if scopes else []
+    asked = [_scope_test(scopes)] if scopes else []
     asked += [f"event_ IN ({_texts(events)})"] if events else []
     columns = _canonical(dialects, "LogAttributes")
     inner = (
@@ -171,7 +171,14 @@ def _first(rules: Sequence[_Numbered], number: Mapping[int, int], field: Callabl
 
 
 def _scope_test(scopes: Sequence[str]) -> str:
-    return "1" if ANY_SCOPE in scopes else f"ScopeName IN ({_texts(scopes)})"
+    """Is it one of these? A scope that ends with `.*` stands for all below it, as loggers are named."""
+    if ANY_SCOPE in scopes:
+        return "1"
+    above = [one.removesuffix("*") for one in scopes if one.endswith(".*")]
+    whole = [one for one in scopes if not one.endswith(".*")]
+    tests = [f"ScopeName IN ({_texts(whole)})"] if whole else []
+    tests += [f"startsWith(ScopeName, {_text(one)})" for one in above]
+    return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
 
 
 def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | None:
