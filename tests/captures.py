@@ -12,7 +12,8 @@ from tracecollect.model import SECOND, Instant, LeakReport, Verdict
 
 SAMPLES = Path(__file__).parent / "samples"
 NAMES = sorted(path.name.removesuffix(".labels.json") for path in SAMPLES.glob("*.labels.json"))
-QUIET = [name for name in NAMES if not name.endswith("-leak")]
+LEAKY = ("-leak", "-exhausted", "-mixed")
+QUIET = [name for name in NAMES if not name.endswith(LEAKY)]
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 
 

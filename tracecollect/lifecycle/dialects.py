@@ -93,7 +93,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric and the canonical measure that it is. `noise`: how far it may be off when all is well."""
+    """One metric and the canonical measure that it is. `noise`: how far it may be off when all is well.
+
+    `pool` has the attributes that name the pool; with none, all pools of a process are one.
+    """
 
     source: str
     metrics: tuple[str, ...]
@@ -276,12 +279,17 @@ class _Reader:
             metrics=self._words(table, "metric", where),
             where=self._predicates(table.get("where", {}), where, ()),
             measure=self._one_of(table, "is", where, MEASURES),
-            pool=self._words(table, "pool", where) if "pool" in table else CANONICAL["pool"],
+            pool=self._pool(table, where),
             scopes=self._words(table, "scopes", where) if "scopes" in table else scopes,
             unit=float(table.get("unit", 1)),
             noise=float(table.get("noise", 0)),
             lies=str(table.get("lies", "")),
         )
+
+    def _pool(self, table: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        """Which attributes name the pool; none where the numbers of one process only mean something together."""
+        found = table.get("pool", list(CANONICAL["pool"]))
+        return () if found == [] else self._words({"pool": found}, "pool", where)
 
     def _predicates(self, table: Mapping[str, Any], where: str, fields: Sequence[str]) -> tuple[Predicate, ...]:
         found = []
