@@ -28,6 +28,9 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     names = span_names(facts)
     pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
     for total in facts.totals:
+        known = facts.dialects.get(total.dialect)
+        if known is not None and known.witness:
+            continue
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
         pair = _pair(facts, total.dialect, total.pair)
         if pair is not None and pair.open_if != "never":
