@@ -191,7 +191,8 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
         for number, (_, each) in enumerate(series, 1)
     )
     pools = ", ".join(
-        f"s = {number}, {_coalesce(each.pool, 'Attributes')}" for number, (_, each) in enumerate(series, 1)
+        f"s = {number}, {_coalesce(each.pool, 'Attributes') if each.pool else _text('')}"
+        for number, (_, each) in enumerate(series, 1)
     )
     values = list(dict.fromkeys(SERIES[each.source] for _, each in series))
     picked = f"{_array([values.index(SERIES[each.source]) + 1 for _, each in series])}[s]"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
 from tracecollect.lifecycle.facts import Facts
-from tracecollect.lifecycle.pools import span_names
+from tracecollect.lifecycle.pools import TOGETHER, span_names
 from tracecollect.model import Coverage, CoverageLevel
 
 _ORDER = tuple(CoverageLevel)
@@ -28,6 +28,9 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     names = span_names(facts)
     pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
     for total in facts.totals:
+        known = facts.dialects.get(total.dialect)
+        if known is not None and known.witness:
+            continue
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
         pair = _pair(facts, total.dialect, total.pair)
         if pair is not None and pair.open_if != "never":
@@ -35,8 +38,10 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
             seen.opened |= total.keys > 0
         seen.borrows += total.acquired
     for sample in facts.samples:
-        key = (sample.service, sample.instance, names[sample.instance, sample.dialect, sample.pool])
-        pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
+        # A measure of pools that are counted together is one of each.
+        for name in names[sample.instance, sample.dialect, sample.pool].split(TOGETHER):
+            key = (sample.service, sample.instance, name)
+            pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
     _share_nameless(pools)
     found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]

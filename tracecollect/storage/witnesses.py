@@ -26,13 +26,15 @@ class StoredWitnesses:
         self._dialects = tuple(shipped() if dialects is None else dialects)
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._current = [(one.name, pair.name, one.version) for one in self._dialects for pair in one.pairs.values()]
+        self._counting = [(one.name, pair.name) for one in self._dialects for pair in one.counting]
 
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
         return bounds(window) | {"instances": sorted(set(instances)), "pairs": self._current}
 
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
-        found = self._engine.rows("holds_borrows", **self._of(instances, window), limit=_MOST_BORROWS)
+        asked = self._of(instances, window) | {"counting": self._counting, "limit": _MOST_BORROWS}
+        found = self._engine.rows("holds_borrows", **asked)
         return [_borrow(row) for row in found]
 
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
