@@ -16,7 +16,7 @@ WITH counted AS
     GROUP BY dialect, pair, instance, key
     HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
 )
-SELECT service, instance, dialect, pair, pool, count() AS keys, countIf(has_open AND has_close) AS closed, countIf(has_close AND NOT has_open) AS stray,
+SELECT service, instance, dialect, pair, pool, countIf(has_open OR has_close) AS keys, countIf(has_open AND has_close) AS closed, countIf(has_close AND NOT has_open) AS stray,
        sum(acquires) AS acquired, toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
        groupArrayIf({limit:UInt32})(key, is_open) AS open_keys
 FROM

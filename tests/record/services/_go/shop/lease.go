@@ -11,15 +11,15 @@ import (
 // Lease is one borrow of a connection as the code that borrowed it knows it: the truth a recording is labelled with.
 type Lease struct {
 	book       *Book
-	Number     int    `json:"lease"`
-	Route      string `json:"route"`
-	TraceID    string `json:"trace_id"`
-	SpanID     string `json:"span_id"`
-	AcquiredAt int64  `json:"t_acquire"`
-	ReleasedAt *int64 `json:"t_release"`
-	BackendPID *int64 `json:"backend_pid"`
-	Forgot     string `json:"forgot,omitempty"`
-	Collected  bool   `json:"collected"`
+	Number     int     `json:"lease"`
+	Route      string  `json:"route"`
+	TraceID    string  `json:"trace_id"`
+	SpanID     string  `json:"span_id"`
+	AcquiredAt int64   `json:"t_acquire"`
+	ReleasedAt *int64  `json:"t_release"`
+	BackendPID *int64  `json:"backend_pid"`
+	Forgot     *string `json:"forgot"`
+	Collected  bool    `json:"collected"`
 }
 
 // Book keeps the leases of the process.
@@ -60,7 +60,7 @@ func (l *Lease) Released() {
 func (l *Lease) Forgotten(how string) {
 	l.book.mu.Lock()
 	defer l.book.mu.Unlock()
-	l.Forgot = how
+	l.Forgot = &how
 }
 
 // All is a copy of every lease so far.
