@@ -33,6 +33,7 @@ class StoredHolds:
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
             for rule in ("last", "count", "none")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
+        self._touched = [(one.name, pair.name) for one, pair in pairs if pair.entered_by == "touch"]
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
     # --- dialects -----------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class StoredHolds:
     # --- keys and signals ---------------------------------------------------------------------------
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys in order of time."""
+        """The facts of these keys in order of time; of keys that are used again, those since the last close."""
         wanted = set(keys)
         if not wanted:
             return []
@@ -88,8 +89,12 @@ class StoredHolds:
             instances=sorted({one.instance for one in wanted}),
             keys=sorted({one.key for one in wanted}),
         )
-        signals = map(_signal, found)
-        return [one for one in signals if OpenKey(one.instance, one.dialect, one.pair, one.key) in wanted]
+        signals = [one for one in map(_signal, found) if _key_of(one) in wanted]
+        closed = {_key_of(one): one.at for one in signals if one.role is Role.CLOSE and self._reused(one)}
+        return [one for one in signals if one.at > closed.get(_key_of(one), one.at - 1)]
+
+    def _reused(self, one: Signal) -> bool:
+        return (one.dialect, one.pair) in self._keyed["by_last"]
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace in order of time."""
@@ -105,7 +110,12 @@ class StoredHolds:
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the end of the entry span that took them."""
         found = self._engine.rows(
-            "holds_borrows", **_bounds(window), instances=sorted(set(instances)), pairs=self._pairs, limit=_MOST_BORROWS
+            "holds_borrows",
+            **_bounds(window),
+            instances=sorted(set(instances)),
+            pairs=self._pairs,
+            touched=self._touched,
+            limit=_MOST_BORROWS,
         )
         return [
             Borrow(
@@ -223,6 +233,10 @@ def _share_of_ids(enough: int, spans: int) -> str:
     """The trace id below which a share of all ids lies: such a sample reads that share of the table only."""
     share = enough / max(1, spans)
     return _ALL_IDS if share >= 1 else f"{max(1, round(share * _ID_PREFIXES)):04x}"
+
+
+def _key_of(one: Signal) -> OpenKey:
+    return OpenKey(one.instance, one.dialect, one.pair, one.key)
 
 
 def _bounds(window: Window) -> dict[str, object]:

@@ -1,7 +1,8 @@
 -- Borrows of acquire-only libraries with the end of the entry span that took them; 0 where it has not arrived.
+-- Where the acquire is not told (pairs entered by touch) a borrow may be as old as that span.
 WITH borrows AS
 (
-    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired
+    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired, max((dialect, pair) IN {touched:Array(Tuple(String, String))}) AS touched
     FROM connection_signals
     WHERE signal = 'acquired' AND role = 'open' AND has({pairs:Array(String)}, concat(dialect, '/', pair, '/', toString(version)))
       AND instance IN {instances:Array(String)}
@@ -10,7 +11,7 @@ WITH borrows AS
 ),
 owners AS
 (
-    SELECT TraceId, {instance} AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended
+    SELECT TraceId, {instance} AS instance, min(Timestamp) AS began, max(Timestamp + toIntervalNanosecond(Duration)) AS ended
     FROM otel_traces
     WHERE TraceId IN (SELECT trace_id FROM borrows)
       AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
@@ -19,7 +20,7 @@ owners AS
     GROUP BY TraceId, instance
 )
 SELECT b.service AS service, b.instance AS instance, b.dialect AS dialect, b.pool AS pool, b.trace_id AS trace_id, b.span_id AS span_id,
-       toUnixTimestamp64Nano(b.acquired) AS acquired_ns, if(o.TraceId = '', 0, toUnixTimestamp64Nano(o.ended)) AS owner_ended_ns
+       toUnixTimestamp64Nano(if(b.touched AND o.TraceId != '', least(b.acquired, o.began), b.acquired)) AS acquired_ns, if(o.TraceId = '', 0, toUnixTimestamp64Nano(o.ended)) AS owner_ended_ns
 FROM borrows AS b
 LEFT JOIN owners AS o ON b.trace_id = o.TraceId AND b.instance = o.instance
 ORDER BY acquired_ns
