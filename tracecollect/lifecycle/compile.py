@@ -78,17 +78,11 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     if not rules:
         return None
     scopes = sorted({scope for one in rules for scope in one.rule.scopes} - {ANY_SCOPE})
-    events = sorted(
-        {
-            value
-            for one in rules
-            for condition in one.rule.where
-            if condition.field == "event" and condition.test == "is"
-            for value in condition.values
-        }
-    )
     asked = [_scope_test(scopes)] if scopes else []
-    asked += [f"event_ IN ({_texts(events)})"] if events else []
+    # Rules for any scope must say an event or a whole body: without one of these every record would be read closely.
+    for field, column in (("event", "event_"), ("body", "Body")):
+        texts = _asked(rules, field)
+        asked += [f"{column} IN ({_texts(texts)})"] if texts else []
     columns = _canonical(dialects, "LogAttributes")
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
@@ -97,6 +91,12 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
         f"  FROM otel_logs WHERE {' OR '.join(asked)}"
     )
     return _select(rules, inner, "event_", _log_field)
+
+
+def _asked(rules: Sequence[_Numbered], field: str) -> Sequence[str]:
+    """The texts of a field that rules for any scope ask for."""
+    conditions = [condition for one in rules if ANY_SCOPE in one.rule.scopes for condition in one.rule.where]
+    return sorted({text for one in conditions if (one.field, one.test) == (field, "is") for text in one.values})
 
 
 def _select(rules: Sequence[_Numbered], inner: str, name: str, field: Callable[[str], str]) -> str:

@@ -93,7 +93,10 @@ class HoldReader(Protocol):
     """Questions about connections. `until` bounds by event time, so a recording can be judged at its own end."""
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time."""
+        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time.
+
+        Where a key is used again after its close (`open_if = "last"`), those since the last close.
+        """
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace, in order of time."""

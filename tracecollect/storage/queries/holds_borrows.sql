@@ -1,10 +1,12 @@
 -- Borrows with the end of the entry span that took each (0 where it has not arrived), the last thing done with it, and
 -- whether a physical connection was opened for it: the library says so, or traces the opening inside the borrow.
 -- Where no acquire is told, use is: one borrow a request and connection, or a request and pool where connections have no id.
+-- Such a borrow, and one of a pair that is entered by touch, may be as old as the entry span.
 -- A trace with several borrows does not say which of them a statement used, so each may have been back from its start.
 WITH signals AS
 (
-    SELECT service, instance, dialect, (dialect, pair) IN {counting:Array(Tuple(String, String))} AS counting, connection_id, signal, role, trace_id, span_id, s.parent_id AS parent, s.pool AS pool, at, started, s.statement AS statement, s.reason AS reason
+    SELECT service, instance, dialect, (dialect, pair) IN {counting:Array(Tuple(String, String))} AS counting, connection_id, signal, role, trace_id, span_id, s.parent_id AS parent, s.pool AS pool, at, started, s.statement AS statement, s.reason AS reason,
+           (dialect, pair, version) IN {touched:Array(Tuple(String, String, UInt16))} AS touch
     FROM connection_signals AS s
     WHERE instance IN {instances:Array(String)} AND signal IN ('acquired', 'opened', 'used', 'failed')
       AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
@@ -12,11 +14,11 @@ WITH signals AS
 ),
 borrows AS
 (
-    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired, min(started) AS began, max(reason) AS told
+    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired, min(started) AS began, max(reason) AS told, max(touch) AS touched
     FROM signals WHERE signal = 'acquired' AND role = 'open'
     GROUP BY service, instance, dialect, pool, trace_id, span_id
     UNION ALL
-    SELECT service, instance, dialect, pool, trace_id, argMin(u.span_id, at) AS span_id, min(at) AS acquired, min(started) AS began, '' AS told
+    SELECT service, instance, dialect, pool, trace_id, argMin(u.span_id, at) AS span_id, min(at) AS acquired, min(started) AS began, '' AS told, 1 AS touched
     FROM signals AS u WHERE signal = 'used' AND role = 'open' AND counting
     GROUP BY service, instance, dialect, pool, trace_id, connection_id
 ),
@@ -29,7 +31,7 @@ uses AS
 ),
 owners AS
 (
-    SELECT TraceId, {instance} AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended,
+    SELECT TraceId, {instance} AS instance, min(Timestamp) AS entered, max(Timestamp + toIntervalNanosecond(Duration)) AS ended,
            argMin(SpanName, Timestamp) AS entry, argMin(SpanId, Timestamp) AS entry_id
     FROM otel_traces
     WHERE TraceId IN (SELECT trace_id FROM borrows)
@@ -39,7 +41,7 @@ owners AS
     GROUP BY TraceId, instance
 )
 SELECT b.service AS service, b.instance AS instance, b.dialect AS dialect, b.pool AS pool, b.trace_id AS trace_id, b.span_id AS span_id,
-       toUnixTimestamp64Nano(b.acquired) AS acquired_ns, toUnixTimestamp64Nano(b.began) AS began_ns,
+       toUnixTimestamp64Nano(if(b.touched AND o.TraceId != '', least(b.acquired, o.entered), b.acquired)) AS acquired_ns, toUnixTimestamp64Nano(b.began) AS began_ns,
        if(u.borrowed = 1, greatest(toUnixTimestamp64Nano(u.last), acquired_ns), acquired_ns) AS last_use_ns,
        b.told = 'new' OR (b.instance, b.trace_id, b.span_id) IN (SELECT instance, trace_id, parent FROM signals WHERE signal = 'opened') AS fresh,
        u.failures > 0 AS failed, u.said AS statement, o.entry AS entry, o.entry_id AS entry_span,

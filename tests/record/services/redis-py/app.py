@@ -24,7 +24,9 @@ def server() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    subprocess.Popen(["server/usr/bin/redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"], stdout=-3)
+    subprocess.Popen(
+        ["server/usr/bin/redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"], stdout=-3
+    )
     return port
 
 
