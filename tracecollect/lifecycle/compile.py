@@ -15,7 +15,7 @@ from tracecollect.lifecycle.dialects import ANY_SCOPE, CANONICAL, SERIES, Dialec
 
 SIGNALS = ("otel_traces", "otel_logs")
 """Source tables of `connection_signals`."""
-SAMPLES = tuple(f"otel_metrics_{kind}" for kind in SERIES)
+SAMPLES = tuple(dict.fromkeys(f"otel_metrics_{source.split('.', 1)[0]}" for source in SERIES))
 """Source tables of `pool_samples`."""
 _STATEMENT = 200
 
@@ -65,6 +65,8 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
         f"       StatusCode, SpanAttributes, Flags, ScopeName, Arrived, Timestamp AS started_,\n"
+        f"       Events.Name AS event_names_, Events.Timestamp AS event_times_,\n"
+        f"       Events.Attributes AS event_attributes_,\n"
         f"       Timestamp + toIntervalNanosecond(Duration) AS ended_, {columns}\n"
         f"  FROM otel_traces WHERE ScopeName IN ({_texts(scopes)})"
     )
@@ -118,13 +120,48 @@ def _select(rules: Sequence[_Numbered], inner: str, name: str, field: Callable[[
         f"  {pick(lambda o: o.rule.pair)} AS pair, {pick(lambda o: o.rule.kind.value)} AS signal,\n"
         f"  {pick(lambda o: o.rule.role.value)} AS role,\n"
         f"  multiIf({key}, '') AS key,\n"
-        f"  if({_array([int(o.rule.at == 'start') for o in rules])}[s] = 1, started_, ended_) AS at,\n"
-        f"  started_ AS started, TraceId AS trace_id, SpanId AS span_id, ParentSpanId AS parent_id, pool_ AS pool,\n"
-        f"  connection_ AS connection_id, {name} AS name, substringUTF8(statement_, 1, {_STATEMENT}) AS statement,\n"
+        f"  {_at(rules)} AS at,\n"
+        f"  started_ AS started, TraceId AS trace_id, SpanId AS span_id, ParentSpanId AS parent_id,\n"
+        f"  {_own(rules, lambda o: o.rule.pool, 'pool_', field)} AS pool,\n"
+        f"  {_own(rules, lambda o: o.rule.connection, 'connection_', field)} AS connection_id,\n"
+        f"  {name} AS name, substringUTF8(statement_, 1, {_STATEMENT}) AS statement,\n"
         f"  code_ AS code, if(reason_ != '', reason_, {pick(lambda o: o.rule.reason)}) AS reason, Arrived AS arrived\n"
         f"FROM (\n  {inner}\n)\n"
         f"ARRAY JOIN arrayFilter(x -> x > 0, arrayConcat(\n    {arrays}\n  )) AS s"
     )
+
+
+def _at(rules: Sequence[_Numbered]) -> str:
+    """The moment of the fact. An event that a span does not have leaves its end."""
+    moments = list(dict.fromkeys(one.rule.at for one in rules))
+    named = {at: position for position, at in enumerate(moments, 1)}
+    pick = f"{_array([named[one.rule.at] for one in rules])}[s]"
+    cases = ", ".join(f"{pick} = {number}, {_moment(at)}" for at, number in named.items() if at != "end")
+    return f"multiIf({cases}, ended_)" if cases else "ended_"
+
+
+def _moment(at: str) -> str:
+    if at == "start":
+        return "started_"
+    name = _text(at.removeprefix("event:"))
+    return f"if(has(event_names_, {name}), arrayFirst((t, n) -> n = {name}, event_times_, event_names_), ended_)"
+
+
+def _own(
+    rules: Sequence[_Numbered],
+    of: Callable[[_Numbered], tuple[str, ...]],
+    usual: str,
+    field: Callable[[str], str],
+) -> str:
+    """A column that some rules find in a place of their own and all others where everybody says it."""
+    places = [one for one in dict.fromkeys(map(of, rules)) if one]
+    if not places:
+        return usual
+    pick = f"{_array([places.index(of(one)) + 1 if of(one) else 0 for one in rules])}[s]"
+    cases = ", ".join(
+        f"{pick} = {number}, {_either([field(name) for name in place])}" for number, place in enumerate(places, 1)
+    )
+    return f"multiIf({cases}, {usual})"
 
 
 def _first(rules: Sequence[_Numbered], number: Mapping[int, int], field: Callable[[str], str]) -> str:
@@ -138,20 +175,22 @@ def _scope_test(scopes: Sequence[str]) -> str:
 
 
 def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | None:
-    series = [(one, each) for one in dialects for each in one.series if each.source == kind]
+    series = [(one, each) for one in dialects for each in one.series if each.table == kind]
     if not series:
         return None
     tests = ", ".join(
-        f"ScopeName IN ({_texts(one.scopes)}) AND MetricName IN ({_texts(each.metrics)})"
+        f"{_scope_test(each.scopes)} AND MetricName IN ({_texts(each.metrics)})"
         f" AND {_all(each.where, _point_field)}, {number}"
-        for number, (one, each) in enumerate(series, 1)
+        for number, (_, each) in enumerate(series, 1)
     )
     pools = ", ".join(
         f"s = {number}, {_coalesce(each.pool, 'Attributes')}" for number, (_, each) in enumerate(series, 1)
     )
-    value = "toFloat64(Count)" if kind == "histogram" else "Value"
-    temporality = "0" if kind == "gauge" else "AggregationTemporality"
-    scopes = sorted({scope for one, _ in series for scope in one.scopes})
+    values = list(dict.fromkeys(SERIES[each.source] for _, each in series))
+    picked = f"{_array([values.index(SERIES[each.source]) + 1 for _, each in series])}[s]"
+    value = ", ".join(f"{picked} = {number}, {column}" for number, column in enumerate(values, 1))
+    temporality = "0" if kind in ("gauge", "summary") else "AggregationTemporality"
+    exemplars = "[]" if kind == "summary" else "Exemplars.TraceId"
     metrics = sorted({name for _, each in series for name in each.metrics})
 
     def pick(of: Callable[[Dialect, Series], str]) -> str:
@@ -161,11 +200,11 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
         f"SELECT ServiceName AS service, ({instance}) AS instance, {pick(lambda d, _: d.name)} AS dialect,\n"
         f"  toUInt16({_array([one.version for one, _ in series])}[s]) AS version, multiIf({pools}, '') AS pool,\n"
         f"  {pick(lambda _, e: e.measure)} AS measure, TimeUnix AS at, StartTimeUnix AS since,\n"
-        f"  {value} * {_array([each.unit for _, each in series])}[s] AS value, toInt8({temporality}) AS temporality,\n"
-        f"  cityHash64(ScopeName, MetricName, toString(Attributes)) AS series, Exemplars.TraceId AS trace_ids,\n"
-        f"  Arrived AS arrived\n"
+        f"  multiIf({value}, 0.) * {_array([each.unit for _, each in series])}[s] AS value,\n"
+        f"  toInt8({temporality}) AS temporality, cityHash64(ScopeName, MetricName, toString(Attributes)) AS series,\n"
+        f"  {exemplars} AS trace_ids, Arrived AS arrived\n"
         f"FROM (\n  SELECT *, multiIf({tests}, 0) AS s FROM otel_metrics_{kind}\n"
-        f"  WHERE ScopeName IN ({_texts(scopes)}) AND MetricName IN ({_texts(metrics)})\n)\nWHERE s > 0"
+        f"  WHERE MetricName IN ({_texts(metrics)})\n)\nWHERE s > 0"
     )
 
 
@@ -190,12 +229,13 @@ def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
 
 
 def _coalesce(names: Sequence[str], attributes: str) -> str:
-    texts = [f"{attributes}[{_text(name)}]" for name in names]
-    return (
-        texts[0]
-        if len(texts) == 1
-        else f"multiIf({', '.join(f'{t} != {chr(39)}{chr(39)}, {t}' for t in texts[:-1])}, {texts[-1]})"
-    )
+    return _either([f"{attributes}[{_text(name)}]" for name in names])
+
+
+def _either(texts: Sequence[str]) -> str:
+    """The first of these that is not empty."""
+    cases = "".join(f"{one} != '', {one}, " for one in texts[:-1])
+    return f"multiIf({cases}{texts[-1]})" if cases else texts[-1]
 
 
 def _all(where: Sequence[Predicate], field: Callable[[str], str]) -> str:
@@ -203,6 +243,8 @@ def _all(where: Sequence[Predicate], field: Callable[[str], str]) -> str:
 
 
 def _test(one: Predicate, field: Callable[[str], str]) -> str:
+    if one.field == "span_event":
+        return f"{'NOT ' * (one.test == 'not')}hasAny(event_names_, {_array(one.values)})"
     subject = field(one.field)
     match one.test:
         case "is":
@@ -229,6 +271,7 @@ _SPAN = {
     "status": "StatusCode",
     "statement": "statement_",
     "parent": "ParentSpanId",
+    "exception": "arrayFirst((a, n) -> n = 'exception', event_attributes_, event_names_)['exception.message']",
 }
 _LOG = {"event": "event_", "body": "Body", "severity": "SeverityText"}
 
@@ -238,6 +281,8 @@ def _span_field(name: str) -> str:
 
 
 def _log_field(name: str) -> str:
+    if name.startswith("body:"):
+        return f"extract(Body, {_text(name.removeprefix('body:'))})"
     return _LOG.get(name) or f"LogAttributes[{_text(name.removeprefix('attr:'))}]"
 
 

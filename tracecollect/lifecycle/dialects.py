@@ -15,7 +15,18 @@ from tracecollect.errors import DialectError
 from tracecollect.model import CoverageLevel, Role, SignalKind
 
 SOURCES = ("spans", "logs")
-SERIES = ("gauge", "sum", "histogram")
+SERIES: Mapping[str, str] = MappingProxyType(
+    {
+        "gauge": "Value",
+        "sum": "Value",
+        "histogram": "toFloat64(Count)",
+        "histogram.sum": "Sum",
+        "histogram.max": "Max",
+        "exponential_histogram": "toFloat64(Count)",
+        "summary": "toFloat64(Count)",
+    }
+)
+"""Where a series may come from, and the column that is its value: a metric table, or another number of its points."""
 OPEN_IF = ("last", "count", "none", "never")
 MEASURES = ("used", "idle", "max", "pending", "timeouts", "waits", "acquires", "returns", "reclaimed")
 FAMILIES = ("A", "B", "C", "D", "count", "none")
@@ -36,8 +47,9 @@ CANONICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Where a thing is said, by the attributes that may say it; the first that is not empty speaks."""
 
-_SPAN_FIELDS = ("name", "kind", "status", "statement", "parent")
+_SPAN_FIELDS = ("name", "kind", "status", "statement", "parent", "span_event", "exception")
 _LOG_FIELDS = ("event", "body", "severity")
+_RULE_KEYS = ("from", "pair", "is", "role", "at", "key", "where", "scopes", "reason", "pool", "connection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class Rule:
     where: tuple[Predicate, ...]
     scopes: tuple[str, ...]
     reason: str = ""
+    pool: tuple[str, ...] = ()
+    connection: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +100,15 @@ class Series:
     where: tuple[Predicate, ...]
     measure: str
     pool: tuple[str, ...]
+    scopes: tuple[str, ...]
     unit: float = 1.0
     noise: float = 0.0
     lies: str = ""
+
+    @property
+    def table(self) -> str:
+        """The kind of metric table that it is read from."""
+        return self.source.split(".", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,7 @@ class _Reader:
             attributes=self._attributes(document.get("attributes", {})),
             pairs=MappingProxyType(pairs),
             rules=rules,
-            series=tuple(self._series(table) for table in self._list(document, "series")),
+            series=tuple(self._series(table, scopes) for table in self._list(document, "series")),
         )
 
     def _version(self, head: Mapping[str, Any]) -> int:
@@ -209,13 +229,15 @@ class _Reader:
     def _key(self, table: Mapping[str, Any], where: str) -> tuple[str, ...]:
         parts = self._words(table, "key", where)
         for part in parts:
-            if part not in ("trace", "parent", "span", "connection") and not part.startswith("attr:"):
-                self._fail(f"{where} key has {part!r}", "one of trace, parent, span, connection, attr:NAME")
+            if part not in ("trace", "parent", "span", "connection") and not part.startswith(("attr:", "body:")):
+                self._fail(f"{where} key has {part!r}", "one of trace, parent, span, connection, attr:NAME, body:REGEX")
+            if part.startswith("body:"):
+                self._regex(part.removeprefix("body:"), where)
         return parts
 
     def _rule(self, table: Mapping[str, Any], pairs: Mapping[str, Pair], scopes: tuple[str, ...]) -> Rule:
         where = f"[[signal]] {table.get('is', '?')}"
-        self._only(table, where, ("from", "pair", "is", "role", "at", "key", "where", "scopes", "reason"))
+        self._only(table, where, _RULE_KEYS)
         source = self._one_of(table, "from", where, SOURCES)
         pair = self._one_of(table, "pair", where, tuple(pairs))
         return Rule(
@@ -223,22 +245,39 @@ class _Reader:
             pair=pair,
             kind=SignalKind(self._one_of(table, "is", where, tuple(SignalKind))),
             role=Role(self._one_of(table, "role", where, tuple(Role))),
-            at=self._one_of(table, "at", where, ("start", "end")) if "at" in table else "end",
+            at=self._at(table, where, source),
             key=self._key(table, where) if "key" in table else pairs[pair].key,
             where=self._predicates(table.get("where", {}), where, _SPAN_FIELDS if source == "spans" else _LOG_FIELDS),
             scopes=self._words(table, "scopes", where) if "scopes" in table else scopes,
             reason=str(table.get("reason", "")),
+            pool=self._sources(table, "pool", where),
+            connection=self._sources(table, "connection", where),
         )
 
-    def _series(self, table: Mapping[str, Any]) -> Series:
+    def _at(self, table: Mapping[str, Any], where: str, source: str) -> str:
+        found = table.get("at", "end")
+        if source == "spans" and isinstance(found, str) and found.startswith("event:"):
+            return found
+        return self._one_of({"at": found}, "at", where, ("start", "end"))
+
+    def _sources(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+        """Where this rule finds a thing that others find elsewhere: attributes, or the first group in a log's body."""
+        found = self._words(table, key, where) if key in table else ()
+        for one in found:
+            if one.startswith("body:"):
+                self._regex(one.removeprefix("body:"), where)
+        return found
+
+    def _series(self, table: Mapping[str, Any], scopes: tuple[str, ...]) -> Series:
         where = f"[[series]] {table.get('is', '?')}"
-        self._only(table, where, ("from", "metric", "where", "is", "pool", "unit", "noise", "lies"))
+        self._only(table, where, ("from", "metric", "where", "is", "pool", "unit", "noise", "lies", "scopes"))
         return Series(
-            source=self._one_of(table, "from", where, SERIES),
+            source=self._one_of(table, "from", where, tuple(SERIES)),
             metrics=self._words(table, "metric", where),
             where=self._predicates(table.get("where", {}), where, ()),
             measure=self._one_of(table, "is", where, MEASURES),
-            pool=self._words(table, "pool", where),
+            pool=self._words(table, "pool", where) if "pool" in table else CANONICAL["pool"],
+            scopes=self._words(table, "scopes", where) if "scopes" in table else scopes,
             unit=float(table.get("unit", 1)),
             noise=float(table.get("noise", 0)),
             lies=str(table.get("lies", "")),

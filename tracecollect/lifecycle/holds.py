@@ -102,11 +102,20 @@ def _begun(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
         if one.role is Role.OPEN:
             runs.append([one])
             open_.append(runs[-1])
+        elif one.role is Role.EXCUSE:
+            excused = [run for run in open_ if excuses(one, run[0])]
+            runs = [run for run in runs if run not in excused]
+            open_ = [run for run in open_ if run not in excused]
         elif open_:
             open_[-1].append(one)
-            if one.role in (Role.CLOSE, Role.EXCUSE):
+            if one.role is Role.CLOSE:
                 open_.pop()
     return runs
+
+
+def excuses(excuse: Signal, opener: Signal) -> bool:
+    """An excuse answers the openers of its statement and, if its reason names one, of that name only."""
+    return excuse.statement == opener.statement and excuse.reason in ("", opener.name)
 
 
 def _hold(run: Sequence[Signal], pair: Pair, owners: Sequence[Owner]) -> Hold:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect import codec
 from tracecollect.errors import StoreError
+from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import (
     CallEdge,
     Finding,
@@ -39,8 +40,16 @@ _OPTIONS = {"mark_cache_size": str(256 << 20), "index_mark_cache_size": str(64 <
 class ClickHouseStore(StoredHolds):
     """Implements `ports.Store` on an engine; the connection half is `StoredHolds`."""
 
-    def __init__(self, url: str, *, retention: int = WEEK, cluster: str = "", max_seconds: float = 30) -> None:
-        """Open the store and bring its tables up to date. `retention` in seconds.
+    def __init__(
+        self,
+        url: str,
+        *,
+        retention: int = WEEK,
+        cluster: str = "",
+        max_seconds: float = 30,
+        dialects: Sequence[Dialect] | None = None,
+    ) -> None:
+        """Open the store and bring its tables up to date. `retention` in seconds; `dialects` None: those that ship.
 
         Raises `StoreLocked`, `StoreFull`, `StoreError`.
         """
@@ -54,7 +63,7 @@ class ClickHouseStore(StoredHolds):
                     hint="choose another with --data-dir",
                 ) from error
             settle(directory)
-        super().__init__(Engine(url, options=_OPTIONS, max_seconds=max_seconds))
+        super().__init__(Engine(url, options=_OPTIONS, max_seconds=max_seconds), dialects)
         try:
             self._prepare(retention, cluster)
         except StoreError:

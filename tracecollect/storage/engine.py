@@ -56,7 +56,7 @@ class Engine:
     ) -> None:
         """Open `chdb:///DIR` or `clickhouse://…`. Raises `StoreLocked`, `StoreError` or `SettingsError`."""
         self.url = _checked(url)
-        self._options = {"chdb_options": dict(options or {})} if self.embedded else {}
+        self._options: dict[str, Any] = {"chdb_options": dict(options or {})} if self.embedded else {}
         bounds = {"max_execution_time": max_seconds, "max_memory_usage": max_query_memory}
         self._settings: Mapping[_Purpose, Mapping[str, Any]] = {"read": _SESSION | bounds, "write": _SESSION}
         self._local = threading.local()

@@ -5,12 +5,16 @@
 WITH counted AS
 (
     -- Begins and ends are told apart by span, because telemetry may be delivered twice. Costly, and for few pairs.
-    SELECT dialect, pair, instance, key
+    -- An excuse answers the openers of its statement (and, if it gives a reason, of that name only).
+    SELECT dialect, pair, instance, key,
+           groupUniqArrayIf((span_id, at, name, statement), role = 'open') AS opened,
+           groupUniqArrayIf((reason, statement), role = 'excuse') AS excuses,
+           arrayCount(o -> hasAny(excuses, [(o.3, o.4), ('', o.4)]), opened) AS excused
     FROM connection_signals
     WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
       AND (dialect, pair) IN {by_count:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
     GROUP BY dialect, pair, instance, key
-    HAVING uniqExactIf((span_id, at), role = 'open') > uniqExactIf((span_id, at), role IN ('close', 'excuse'))
+    HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
 )
 SELECT service, instance, dialect, pair, pool, count() AS keys, countIf(has_open AND has_close) AS closed, countIf(has_close AND NOT has_open) AS stray,
        sum(acquires) AS acquired, toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
@@ -25,7 +29,7 @@ FROM
            AND (
                opened > maxIf(at, role = 'close') AND (dialect, pair) IN {by_last:Array(Tuple(String, String))}
                OR NOT has_close AND (dialect, pair) IN {by_none:Array(Tuple(String, String))}
-               OR (dialect, pair, instance, key) IN counted
+               OR (dialect, pair, instance, key) IN (SELECT dialect, pair, instance, key FROM counted)
            ) AS is_open
     FROM connection_signals AS s
     WHERE s.at >= fromUnixTimestamp64Nano({since:Int64}) AND s.at <= fromUnixTimestamp64Nano({until:Int64})
