@@ -2,6 +2,7 @@
 # make test   install and run every test
 # make check  the tests, and lint, format, types and layers: what CI runs
 # make bench  what it costs, measured here
+# make record ARGS="SERVICE SCENARIO"  run a real service and record what it sends (docs/recording.md)
 # Everything is installed into .venv; nothing else is touched.
 
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
@@ -11,7 +12,7 @@ STAMP := .venv/.installed
 # One worker a core; the engine and PostgreSQL are processes of their own.
 JOBS ?= auto
 
-.PHONY: install run test check lint types bench gallery clean
+.PHONY: install run test check lint types bench record gallery clean
 
 install: $(STAMP)
 
@@ -41,6 +42,9 @@ check: lint types test
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)
+
+record: install
+	PYTHONPATH=tests $(BIN)/python -m record $(ARGS)
 
 gallery: install
 	$(BIN)/python -m tracecollect.render.gallery

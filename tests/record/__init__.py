@@ -1,0 +1,1 @@
+"""Recordings of what real instrumentation libraries send, with the truth beside them. See docs/recording.md."""
