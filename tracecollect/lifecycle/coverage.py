@@ -37,7 +37,10 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     for sample in facts.samples:
         key = (sample.service, sample.instance, names[sample.instance, sample.dialect, sample.pool])
         pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
-    found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
+    named = {instance for _, instance, pool in pools if pool}
+    # A line that names no pool is about one of those that its process has.
+    told = {key: seen for key, seen in pools.items() if key[2] or key[1] not in named}
+    found = [_of_pool(facts, pool, seen) for pool, seen in sorted(told.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
 
 

@@ -127,6 +127,8 @@ class Dialect:
     pairs: Mapping[str, Pair]
     rules: tuple[Rule, ...]
     series: tuple[Series, ...] = field(default=())
+    yields_to: tuple[str, ...] = ()
+    """Dialects whose metrics say the same of the same pools: where one of them counts, this one's are passed over."""
 
 
 @cache
@@ -171,7 +173,9 @@ class _Reader:
         self._only(document, "the file", ("dialect", "attributes", "pair", "signal", "series"))
         head = self._table(document, "dialect")
         self._only(
-            head, "[dialect]", ("name", "version", "library", "scopes", "coverage", "why", "blind_to", "hint", "sample")
+            head,
+            "[dialect]",
+            ("name", "version", "library", "scopes", "coverage", "why", "blind_to", "hint", "sample", "yields_to"),
         )
         scopes = self._words(head, "scopes", "[dialect]")
         pairs = {name: self._pair(name, table) for name, table in self._tables(document.get("pair", {})).items()}
@@ -190,6 +194,7 @@ class _Reader:
             pairs=MappingProxyType(pairs),
             rules=rules,
             series=tuple(self._series(table, scopes) for table in self._list(document, "series")),
+            yields_to=self._words(head, "yields_to", "[dialect]") if "yields_to" in head else (),
         )
 
     def _version(self, head: Mapping[str, Any]) -> int:

@@ -33,6 +33,7 @@ class StoredHolds:
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
             for rule in ("last", "count", "none")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
+        self._touched = [f"{one.name}/{pair.name}" for one, pair in pairs if pair.entered_by == "touch"]
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
     # --- dialects -----------------------------------------------------------------------------------
@@ -105,7 +106,12 @@ class StoredHolds:
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the end of the entry span that took them."""
         found = self._engine.rows(
-            "holds_borrows", **_bounds(window), instances=sorted(set(instances)), pairs=self._pairs, limit=_MOST_BORROWS
+            "holds_borrows",
+            **_bounds(window),
+            instances=sorted(set(instances)),
+            pairs=self._pairs,
+            touched=self._touched,
+            limit=_MOST_BORROWS,
         )
         return [
             Borrow(
@@ -183,7 +189,7 @@ class StoredHolds:
             pool=pool,
             limit=_MOST_SAMPLES,
         )
-        return [
+        samples = [
             PoolSample(
                 row["service"],
                 row["instance"],
@@ -196,6 +202,17 @@ class StoredHolds:
                 tuple(row["trace_ids"]),
             )
             for row in found
+        ]
+        return self._once(samples)
+
+    def _once(self, samples: Sequence[PoolSample]) -> Sequence[PoolSample]:
+        """Without the metrics of dialects that say again what another one says of the same process."""
+        yielding = {one.name: one.yields_to for one in self._dialects if one.yields_to}
+        counting = {(one.instance, one.dialect) for one in samples if one.measure == "used"}
+        return [
+            one
+            for one in samples
+            if not any((one.instance, other) in counting for other in yielding.get(one.dialect, ()))
         ]
 
     def instances(self, window: Window) -> Sequence[InstanceSeen]:

@@ -1,12 +1,13 @@
 -- Borrows of acquire-only libraries with the end of the entry span that took them; 0 where it has not arrived.
+-- Where every use shows the hold, those of one key are one borrow, from the first use on.
 WITH borrows AS
 (
-    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired
-    FROM connection_signals
+    SELECT service, instance, dialect, max(b.pool) AS pool, any(b.trace_id) AS trace_id, argMin(b.span_id, at) AS span_id, min(at) AS acquired
+    FROM connection_signals AS b
     WHERE signal = 'acquired' AND role = 'open' AND has({pairs:Array(String)}, concat(dialect, '/', pair, '/', toString(version)))
       AND instance IN {instances:Array(String)}
       AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
-    GROUP BY service, instance, dialect, pool, trace_id, span_id
+    GROUP BY service, instance, dialect, pair, key, if(has({touched:Array(String)}, concat(dialect, '/', pair)), '', concat(b.trace_id, b.span_id))
 ),
 owners AS
 (

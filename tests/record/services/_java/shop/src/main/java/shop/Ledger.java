@@ -37,8 +37,9 @@ public final class Ledger {
 
     private final List<Lease> leases = new ArrayList<>();
 
-    synchronized void taken(String route, Connection connection) {
+    synchronized Connection taken(String route, Connection connection) {
         leases.add(new Lease(leases.size() + 1, route, connection));
+        return connection;
     }
 
     synchronized Lease of(Connection connection) {

@@ -18,7 +18,7 @@ public final class Shop {
     }
 
     public String order(int id) throws SQLException {
-        var connection = take("GET /orders/{id}");
+        var connection = ledger.taken("GET /orders/{id}", pool.getConnection());
         try (var query = connection.prepareStatement("SELECT customer, total FROM orders WHERE id = ?")) {
             query.setInt(1, id);
             var rows = query.executeQuery();
@@ -29,7 +29,7 @@ public final class Shop {
     }
 
     public String create() throws SQLException {
-        var connection = take("POST /orders");
+        var connection = ledger.taken("POST /orders", pool.getConnection());
         try (var insert = connection.prepareStatement("INSERT INTO orders (customer, total, status) VALUES (?, 10, 'open')")) {
             connection.setAutoCommit(false);
             insert.setString(1, "customer 0");
@@ -44,7 +44,7 @@ public final class Shop {
 
     /** Forgets on the exception path: the transaction stays open. */
     public String pay(int id, boolean forget) throws SQLException {
-        var connection = take("POST /orders/{id}/pay");
+        var connection = ledger.taken("POST /orders/{id}/pay", pool.getConnection());
         try {
             connection.setAutoCommit(false);
             try (var look = connection.prepareStatement("SELECT total, status FROM orders WHERE id = ?")) {
@@ -70,7 +70,7 @@ public final class Shop {
 
     /** Forgets by an early return while rows are open. */
     public String export(boolean forget) throws SQLException {
-        var connection = take("GET /orders/export");
+        var connection = ledger.taken("GET /orders/export", pool.getConnection());
         connection.setAutoCommit(false);
         var query = connection.prepareStatement("SELECT id, customer, total FROM orders ORDER BY id");
         query.setFetchSize(50);
@@ -93,7 +93,7 @@ public final class Shop {
 
     /** Forgets always when told to: nobody closes. */
     public String peek(int id, boolean forget) throws SQLException {
-        var connection = take("GET /orders/{id}/peek");
+        var connection = ledger.taken("GET /orders/{id}/peek", pool.getConnection());
         try (var query = connection.prepareStatement("SELECT status FROM orders WHERE id = ?")) {
             query.setInt(1, id);
             query.executeQuery().next();
@@ -108,7 +108,7 @@ public final class Shop {
 
     /** Holds its connection for long, and gives it back. */
     public String slow(double seconds) throws Exception {
-        var connection = take("GET /slow");
+        var connection = ledger.taken("GET /slow", pool.getConnection());
         try (var query = connection.prepareStatement("SELECT 1")) {
             query.execute();
             Thread.sleep((long) (seconds * 1000));
@@ -117,12 +117,6 @@ public final class Shop {
             giveBack(connection);
         }
         return "slept";
-    }
-
-    private Connection take(String route) throws SQLException {
-        var connection = pool.getConnection();
-        ledger.taken(route, connection);
-        return connection;
     }
 
     private void giveBack(Connection connection) throws SQLException {
