@@ -3,9 +3,6 @@ package shop;
 import com.alibaba.druid.pool.DruidDataSource;
 import com.mchange.v2.c3p0.ComboPooledDataSource;
 import com.zaxxer.hikari.HikariDataSource;
-import io.agroal.api.AgroalDataSource;
-import io.agroal.api.configuration.supplier.AgroalDataSourceConfigurationSupplier;
-import io.agroal.api.security.NamePrincipal;
 import java.time.Duration;
 import javax.sql.DataSource;
 import oracle.ucp.jdbc.PoolDataSourceFactory;
@@ -15,6 +12,8 @@ import org.vibur.dbcp.ViburDBCPDataSource;
 /** Each pool with its own leak reports on, and otherwise as it comes. */
 final class Pools {
     private static final String PASSWORD = "none";
+    /** Seconds after which those pools that can only take back what is overdue do so; the others only report. */
+    private static final int RECLAIM = 20;
 
     static DataSource open(String pool, int max) throws Exception {
         return switch (pool) {
@@ -23,7 +22,6 @@ final class Pools {
             case "dbcp" -> dbcp(max);
             case "tomcat" -> tomcat(max);
             case "druid" -> druid(max);
-            case "agroal" -> agroal(max);
             case "ucp" -> ucp(max);
             case "vibur" -> vibur(max);
             default -> throw new IllegalArgumentException(pool);
@@ -48,6 +46,8 @@ final class Pools {
         pool.setUser(Database.USER);
         pool.setMaxPoolSize(max);
         pool.setCheckoutTimeout(3000);
+        pool.setUnreturnedConnectionTimeout(RECLAIM);
+        pool.setDebugUnreturnedConnectionStackTraces(true);
         return pool;
     }
 
@@ -58,6 +58,10 @@ final class Pools {
         pool.setMaxTotal(max);
         pool.setMaxWait(Duration.ofSeconds(3));
         pool.setJmxName("shop:type=BasicDataSource,name=orders-db");
+        pool.setRemoveAbandonedOnMaintenance(true);
+        pool.setRemoveAbandonedTimeout(Duration.ofSeconds(RECLAIM));
+        pool.setDurationBetweenEvictionRuns(Duration.ofSeconds(1));
+        pool.setLogAbandoned(true);
         return pool;
     }
 
@@ -84,15 +88,11 @@ final class Pools {
         pool.setUsername(Database.USER);
         pool.setMaxActive(max);
         pool.setMaxWait(3000);
+        pool.setRemoveAbandoned(true);
+        pool.setRemoveAbandonedTimeout(RECLAIM);
+        pool.setTimeBetweenEvictionRunsMillis(1000);
+        pool.setLogAbandoned(true);
         return pool;
-    }
-
-    private static DataSource agroal(int max) throws Exception {
-        return AgroalDataSource.from(new AgroalDataSourceConfigurationSupplier().connectionPoolConfiguration(pool -> pool
-            .maxSize(max)
-            .leakTimeout(Duration.ofSeconds(2))
-            .acquisitionTimeout(Duration.ofSeconds(3))
-            .connectionFactoryConfiguration(factory -> factory.jdbcUrl(Database.URL).principal(new NamePrincipal(Database.USER)))));
     }
 
     private static DataSource ucp(int max) throws Exception {

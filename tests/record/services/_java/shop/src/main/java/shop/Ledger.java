@@ -29,9 +29,18 @@ public final class Ledger {
             this.backend = backend(connection);
         }
 
+        /** Whether its pool took it back from whom forgot it. */
+        private boolean takenBack() {
+            try {
+                return forgot != null && connection.isClosed();
+            } catch (SQLException unusable) {
+                return true;
+            }
+        }
+
         String json() {
-            return "{\"lease\":%d,\"route\":\"%s\",\"trace_id\":\"%s\",\"span_id\":\"%s\",\"t_acquire\":%d,\"t_release\":%s,\"backend_pid\":%s,\"forgot\":%s,\"collected\":false}"
-                .formatted(number, route, trace, span, taken, released == 0 ? "null" : released, backend, forgot == null ? "null" : '"' + forgot + '"');
+            return "{\"lease\":%d,\"route\":\"%s\",\"trace_id\":\"%s\",\"span_id\":\"%s\",\"t_acquire\":%d,\"t_release\":%s,\"backend_pid\":%s,\"forgot\":%s,\"collected\":%s}"
+                .formatted(number, route, trace, span, taken, released == 0 ? "null" : released, backend, forgot == null ? "null" : '"' + forgot + '"', takenBack());
         }
     }
 
@@ -59,7 +68,7 @@ public final class Ledger {
     }
 
     public synchronized String pool(int max) {
-        var used = leases.stream().filter(one -> one.released == 0).count();
+        var used = leases.stream().filter(one -> one.released == 0 && !one.takenBack()).count();
         return "{\"used\":%d,\"idle\":%d,\"max\":%d}".formatted(used, Math.max(0, max - used), max);
     }
 
