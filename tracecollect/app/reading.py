@@ -56,6 +56,7 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
             settings=settings.spelled(),
             checks=lambda: (_no_server(), disk_check(settings)),
         )
+        stack.callback(answers.close)
         return answers, stack.pop_all()
     raise AssertionError("unreachable")
 

@@ -87,6 +87,7 @@ class Server:
         stack.callback(self._web.stop)
         self._store, self._pipeline = stored(settings, stack)
         answers = LocalAnswers(self._store, grace=settings.grace, settings=settings.spelled(), checks=self._checks)
+        stack.callback(answers.close)
         self._judge = Judge(answers, self._rows_stored, grace=settings.grace, interval=seconds(settings.judge_interval))
         stack.callback(self._web.stop)
         self._judge.start()

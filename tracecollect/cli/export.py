@@ -39,11 +39,14 @@ def command(
     """Traces as OTLP JSON lines: those named, else those of a window."""
     settings = common.settings_of(data_dir, config)
     query = SearchQuery(common.window(since, until), service, limit=limit)
-    with common.answers(server, settings) as answers, _opened(output) as file:
+    with common.answers(server, settings) as answers:
         names = trace_ids or tuple(one.trace_id for one in answers.search(query))
-        for name in names:
-            for line in otlp.lines(answers.trace(name)):
-                file.write(line + "\n")
+        lines = (line + "\n" for name in names for line in otlp.lines(answers.trace(name)))
+        # A wrong id is told before a file that is there already loses what is in it.
+        first = next(lines, "")
+        with _opened(output) as file:
+            file.write(first)
+            file.writelines(lines)
     if not trace_ids and len(names) == limit:
         common.note(
             f"stopped after {limit} traces, the newest; --until {settings.spelled()['retention']} goes further back"

@@ -35,8 +35,8 @@ def command(
     settings = common.settings_of(data_dir, config)
     with common.answers(server, settings) as answers:
         edges = tuple(answers.calls(common.window(since, until), service))
-    if json_:
-        common.write_json(edges, tuple[CallEdge, ...])
+    if json_ or notation == "json":
+        picture.write(common.json_text(edges, tuple[CallEdge, ...]), output)
         return
     if not edges:
         raise NotFound("no call in this window", hint="a longer --since may help; tracecollect doctor looks further")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracecollect.cli import common
+from tracecollect.cli import common, tables
+from tracecollect.model import Instant
 
 if TYPE_CHECKING:
     from tracecollect.receivers.files import FileReport
+    from tracecollect.settings import Settings
 
 
 @click.command("import")
@@ -24,11 +26,17 @@ def command(files: tuple[Path, ...], data_dir: str | None, config: Path | None) 
     """
     from tracecollect.app import import_files
 
-    import_files(common.settings_of(data_dir, config), files, _done)
+    settings = common.settings_of(data_dir, config)
+    import_files(settings, files, lambda path, report: _done(path, report, settings))
 
 
-def _done(path: Path, report: FileReport) -> None:
+def _done(path: Path, report: FileReport, settings: Settings) -> None:
     items = ", ".join(f"{count} {telemetry}" for telemetry, count in report.accepted.items()) or "nothing"
     common.note(f"{path}: {report.requests} requests, {items}")
     if report.rejected:
         common.note(f"  {report.rejected} items left out: {'; '.join(report.reasons)}")
+    if report.newest and report.newest < common.now() - settings.retention:
+        kept = settings.spelled()["retention"]
+        ended = tables.clock(Instant(report.newest))
+        common.note(f"  it ends {ended}: what is older than the retention ({kept}) is soon dropped")
+        common.note("hint: keep it with a longer retention: TRACECOLLECT_RETENTION=3650d, or in the settings file")

@@ -36,8 +36,8 @@ def command(
     if not pools:
         common.note("no pool was seen; tracecollect doctor says what has arrived")
         return
-    heads = ("service", "pool", "used", "idle", "max", "pending", "timeouts", "out", "leaked", "suspected", "coverage")
-    tables.table(heads, [_row(one) for one in pools], right=range(2, 10))
+    heads = ("service", "pool", "used", "idle", "max", "pending", "out", "leaked", "coverage")
+    tables.table(heads, [_row(one) for one in pools], right=range(2, 8))
     click.echo()
     for one in pools:
         if one.coverage.hint:
@@ -45,5 +45,11 @@ def command(
 
 
 def _row(one: PoolReport) -> tuple[str, ...]:
-    numbers = (one.used, one.idle, one.max, one.pending, one.timeouts, one.open_holds, one.leaked, one.suspected)
-    return (one.service, one.pool, *(tables.number(value) for value in numbers), one.coverage.level)
+    numbers = (one.used, one.idle, one.max, one.pending, one.open_holds)
+    return (one.service, one.pool, *(tables.number(value) for value in numbers), _leaked(one), one.coverage.level)
+
+
+def _leaked(one: PoolReport) -> str:
+    """What is leaked, and with a question mark what is only suspected."""
+    said = [str(one.leaked)] if one.leaked or not one.suspected else []
+    return "+".join([*said, *([f"{one.suspected}?"] if one.suspected else [])])

@@ -60,8 +60,12 @@ class Recorded:
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of a file: requests, items accepted by kind of telemetry, spans rejected, and why."""
+    """What became of a file: requests, items accepted by kind of telemetry, spans rejected, and why.
 
+    `newest` is the latest time in the last request of each kind, in unix nanoseconds; 0 where none is said.
+    """
+
+    newest: int = 0
     requests: int = 0
     accepted: Counter[Telemetry] = field(default_factory=Counter)
     rejected: int = 0
@@ -75,7 +79,9 @@ def import_file(path: Path, sink: Sink, *, patience: float = 60.0) -> FileReport
     it stays. Raises `Busy` when the sink takes nothing for `patience` seconds.
     """
     report = FileReport()
+    last: dict[Telemetry, bytes] = {}
     for one in read_file(path):
+        last[one.telemetry] = one.body
         try:
             receipt = _offer(sink, one, patience)
         except Rejected as error:
@@ -85,7 +91,13 @@ def import_file(path: Path, sink: Sink, *, patience: float = 60.0) -> FileReport
         report.rejected += receipt.rejected
         if receipt.reason and receipt.reason not in report.reasons:
             report.reasons.append(receipt.reason)
+    report.newest = max((_newest(telemetry, body) for telemetry, body in last.items()), default=0)
     return report
+
+
+def _newest(telemetry: Telemetry, body: bytes) -> int:
+    message, _ = _LEAVES[telemetry]
+    return max(_TIMES[telemetry](strict_class(message).FromString(body)), default=0)
 
 
 def _offer(sink: Sink, one: Recorded, patience: float) -> Receipt:
@@ -249,6 +261,29 @@ def _has_records(request: Message) -> bool:
     )
 
 
+def _point_times(request: Message) -> Iterator[int]:
+    for resource in request.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                kind = metric.WhichOneof("data")
+                yield from (point.time_unix_nano for point in (getattr(metric, kind).data_points if kind else ()))
+
+
+_TIMES: Mapping[Telemetry, Callable[[Message], Iterator[int]]] = {
+    Telemetry.TRACES: lambda request: (
+        max(span.start_time_unix_nano, span.end_time_unix_nano)
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ),
+    Telemetry.METRICS: _point_times,
+    Telemetry.LOGS: lambda request: (
+        max(record.time_unix_nano, record.observed_time_unix_nano)
+        for resource in request.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ),
+}
 _LEAVES: Mapping[Telemetry, tuple[str, Callable[[Message], bool]]] = {
     Telemetry.TRACES: ("TraceRequest", _has_spans),
     Telemetry.METRICS: ("MetricsRequest", _has_metrics),

@@ -50,15 +50,15 @@ class Connections:
         """Every pool as of a moment. What is said now and of everything is kept; what-if questions are not."""
         return _only(self._judged(query, now)[1], query)
 
-    def of_trace(self, trace_id: str, spans: Iterable[Span]) -> tuple[Hold, ...]:
+    def of_trace(self, signals: Iterable[Signal], spans: Iterable[Span]) -> tuple[Hold, ...]:
         """The holds of one trace, with the verdicts that were said last."""
-        holds = follow(self._store.signals_of_trace(trace_id), owners_in(spans), {one.name: one for one in shipped()})
+        holds = follow(signals, owners_in(spans), {one.name: one for one in shipped()})
         return judged(holds, self._store.findings()) if any(one.released_at is None for one in holds) else holds
 
     def lifecycle_of_trace(self, trace_id: str, spans: Iterable[Span], query: LeakQuery, now: Instant) -> Lifecycle:
         """The holds of one trace, judged as of a moment."""
         facts, report = self._judged(query, now)
-        holds = judged(self.of_trace(trace_id, spans), report.findings)
+        holds = judged(self.of_trace(self._store.signals_of_trace(trace_id), spans), report.findings)
         return _drawn(f"trace {trace_id}", holds, (), facts)
 
     def of_finding(self, finding: Finding, query: LeakQuery, now: Instant) -> Lifecycle:

@@ -6,26 +6,25 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from tracecollect.lifecycle import compile as compiler
-from tracecollect.lifecycle.dialects import Dialect, shipped
+from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import Instant, Owner, PoolSample, Role, Signal, SignalKind, Window
-from tracecollect.ports import Borrow, InstanceSeen, KeyTotals, OpenKey, SpanLoss
+from tracecollect.ports import InstanceSeen, KeyTotals, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.rows import Row
+from tracecollect.storage.witnesses import StoredWitnesses, bounds
 
 _log = logging.getLogger(__name__)
 # More open holds than this in one window are a catastrophe that needs no exact number.
 _MOST_KEYS = 20_000
-_MOST_BORROWS = 2_000_000
 _MOST_SAMPLES = 1_000_000
 
 
-class StoredHolds:
+class StoredHolds(StoredWitnesses):
     """Implements `ports.HoldReader` with SQL over `connection_signals`, `pool_samples` and `instances`."""
 
     def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
-        self._engine = engine
-        self._dialects = tuple(shipped() if dialects is None else dialects)
+        super().__init__(engine, dialects)
         pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
@@ -33,7 +32,6 @@ class StoredHolds:
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
             for rule in ("last", "count", "none")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
-        self._touched = [f"{one.name}/{pair.name}" for one, pair in pairs if pair.entered_by == "touch"]
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
     # --- dialects -----------------------------------------------------------------------------------
@@ -83,7 +81,7 @@ class StoredHolds:
             return []
         found = self._engine.rows(
             "holds_facts",
-            **_bounds(window),
+            **bounds(window),
             pairs=self._pairs,
             dialects=sorted({one.dialect for one in wanted}),
             instances=sorted({one.instance for one in wanted}),
@@ -99,33 +97,9 @@ class StoredHolds:
     def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
         """The newest signals of one pool in order of time."""
         found = self._engine.rows(
-            "holds_of_pool", **_bounds(window), instance=instance, pool=pool, pairs=self._pairs, limit=limit
+            "holds_of_pool", **bounds(window), instance=instance, pool=pool, pairs=self._pairs, limit=limit
         )
         return [_signal(row) for row in reversed(found)]
-
-    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
-        """The borrows of these instances with the end of the entry span that took them."""
-        found = self._engine.rows(
-            "holds_borrows",
-            **_bounds(window),
-            instances=sorted(set(instances)),
-            pairs=self._pairs,
-            touched=self._touched,
-            limit=_MOST_BORROWS,
-        )
-        return [
-            Borrow(
-                row["service"],
-                row["instance"],
-                row["dialect"],
-                row["pool"],
-                row["trace_id"],
-                row["span_id"],
-                Instant(row["acquired_ns"]),
-                Instant(row["owner_ended_ns"]) if row["owner_ended_ns"] else None,
-            )
-            for row in found
-        ]
 
     # --- the world around them ----------------------------------------------------------------------
 
@@ -148,7 +122,7 @@ class StoredHolds:
 
     def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
         """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
-        found = self._engine.rows("holds_totals", **_bounds(window), **self._keyed, grace=grace, limit=_MOST_KEYS)
+        found = self._engine.rows("holds_totals", **bounds(window), **self._keyed, grace=grace, limit=_MOST_KEYS)
         return [
             KeyTotals(
                 row["service"],
@@ -173,7 +147,7 @@ class StoredHolds:
         if not asked:
             return []
         spans = sum(one.spans for one in self.instances(window) if one.service in asked)
-        question = _bounds(window) | {"services": sorted(asked), "grace": grace}
+        question = bounds(window) | {"services": sorted(asked), "grace": grace}
         found = self._engine.rows("holds_loss", **question, below=_share_of_ids(enough, spans))
         if not found and spans > enough:  # ids that do not begin at random (X-Ray's begin with the time)
             found = self._engine.rows("holds_loss", **question, below=_ALL_IDS)
@@ -183,7 +157,7 @@ class StoredHolds:
         """Pool metrics under canonical names in order of time."""
         found = self._engine.rows(
             "holds_samples",
-            **_bounds(window),
+            **bounds(window),
             dialects=self._versions,
             instance=instance,
             pool=pool,
@@ -228,7 +202,7 @@ class StoredHolds:
                 Instant(row["arrived_ns"]),
                 tuple(row["systems_seen"]),
             )
-            for row in self._engine.rows("holds_instances", **_bounds(window))
+            for row in self._engine.rows("holds_instances", **bounds(window))
         ]
 
 
@@ -240,10 +214,6 @@ def _share_of_ids(enough: int, spans: int) -> str:
     """The trace id below which a share of all ids lies: such a sample reads that share of the table only."""
     share = enough / max(1, spans)
     return _ALL_IDS if share >= 1 else f"{max(1, round(share * _ID_PREFIXES)):04x}"
-
-
-def _bounds(window: Window) -> dict[str, object]:
-    return {"since": window.since, "until": window.until}
 
 
 def _signal(row: Row) -> Signal:

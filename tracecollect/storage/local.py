@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import tracecollect
 from tracecollect.errors import Ambiguous, NotFound
@@ -51,6 +52,7 @@ class LocalAnswers:
         self._settings = settings or {}
         self._now = now
         self._connections = connections.Connections(store, grace=grace)
+        self._beside = ThreadPoolExecutor(4, thread_name_prefix="beside")
 
     def leaks(self, query: LeakQuery) -> LeakReport:
         """See `Answers`. The plain question (everything, now) is also remembered."""
@@ -66,12 +68,15 @@ class LocalAnswers:
     def trace(self, trace_id: str) -> Trace:
         """See `Answers`."""
         name = self._trace_id(trace_id)
+        # Each question waits for the engine most of its time, so they are asked at once.
+        signals = self._beside.submit(self._store.signals_of_trace, name)
+        logs = self._beside.submit(self._store.logs, name)
         copies = self._store.spans(name)
         if not copies:
             raise _no_trace(trace_id)
         spans = _final(copies)
-        holds = self._connections.of_trace(name, spans)
-        return Trace(name, spans, tuple(self._store.logs(name)), holds, len(copies) - len(spans))
+        holds = self._connections.of_trace(signals.result(), spans)
+        return Trace(name, spans, tuple(logs.result()), holds, len(copies) - len(spans))
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""
@@ -109,7 +114,8 @@ class LocalAnswers:
         return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings)
 
     def close(self) -> None:
-        """The store belongs to whoever opened it; nothing to let go of. Idempotent."""
+        """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""
+        self._beside.shutdown()
 
     # --- inside -------------------------------------------------------------------------------------
 

@@ -58,21 +58,21 @@ class RemoteAnswers:
 
     def finding(self, finding_id: str, query: LeakQuery) -> tuple[Finding, tuple[FindingChange, ...]]:
         """See `Answers`."""
-        document = self._get(f"findings/{quote(finding_id, safe='')}", codec.leak_parameters(query))
+        document = self._get(f"findings/{_segment(finding_id)}", codec.leak_parameters(query))
         return self._read(document["finding"], Finding), self._read(document["history"], tuple[FindingChange, ...])
 
     def trace(self, trace_id: str) -> Trace:
         """See `Answers`."""
-        return self._read(self._get(f"traces/{quote(trace_id, safe='')}"), Trace)
+        return self._read(self._get(f"traces/{_segment(trace_id)}"), Trace)
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""
-        document = self._get(f"lifecycle/{quote(subject, safe='')}", codec.leak_parameters(query))
+        document = self._get(f"lifecycle/{_segment(subject)}", codec.leak_parameters(query))
         return self._read(document, Lifecycle)
 
     def pool(self, name: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""
-        document = self._get(f"pools/{quote(name, safe='')}/lifecycle", codec.leak_parameters(query))
+        document = self._get(f"pools/{_segment(name)}/lifecycle", codec.leak_parameters(query))
         return self._read(document, Lifecycle)
 
     def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
@@ -151,6 +151,13 @@ class RemoteAnswers:
             raise ServerGone(
                 f"the answer of {self._url} cannot be understood: {error}", hint="use the same version on both sides"
             ) from error
+
+
+def _segment(name: str) -> str:
+    """A name as part of a path. Raises `UsageError` for one that would be no part of it."""
+    if not name.strip():
+        raise UsageError("an empty name was given", hint="a trace id, a finding id (f_…) or a pool; leaks lists them")
+    return quote(name, safe="")
 
 
 def _pairs(parameters: Mapping[str, str] | Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

@@ -23,6 +23,16 @@ def test_import_says_beside_the_data_what_it_took(ask, tmp_path):
     assert told.err == f"{path}: 45 requests, 1660 metrics, 3882 traces\n"
 
 
+def test_import_says_when_the_store_will_not_keep_what_it_takes(ask, tmp_path):
+    path, ended = recordings.young("nodepg-healthy", tmp_path)
+    settings = tmp_path / "tracecollect.toml"
+    settings.write_text('retention = "1h"\n')
+    told = ask("import", "--config", str(settings), "--data-dir", str(tmp_path / "data"), str(path))
+    assert told.status == 0
+    assert f"it ends {ended:%Y-%m-%d %H:%M}" in told.err
+    assert "hint: keep it with a longer retention" in told.err
+
+
 @pytest.fixture
 def wrong(tmp_path):
     """A file of each kind that is no recording, and what is said of it."""
@@ -57,6 +67,13 @@ def test_import_without_a_file_is_a_mistake(ask):
 
 
 # --- export ---------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_trace_id_leaves_the_file_that_export_was_to_write_as_it_was(ask, served, tmp_path):
+    there = tmp_path / "kept.jsonl"
+    there.write_text("what I had\n")
+    told = ask("export", *served.here, "f" * 32, "-o", str(there))
+    assert (told.status, there.read_text()) == (2, "what I had\n")
 
 
 def shape(trace: dict) -> list[tuple[str, ...]]:

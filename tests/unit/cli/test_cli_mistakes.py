@@ -118,3 +118,12 @@ def test_every_command_has_help_that_fits_the_terminal(ask, monkeypatch, command
     assert told.out.startswith(f"Usage: tracecollect {command} ")
     # What is to be pasted stays in one piece.
     assert [line for line in told.out.splitlines() if len(line) > 80 and " > ~/" not in line] == []
+
+
+@pytest.mark.parametrize("command", [("trace", ""), ("lifecycle", " "), ("explain", "")])
+def test_an_empty_name_is_told_as_such_also_when_a_server_is_asked(ask, served, command):
+    told = ask(*command, *served.here)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("error: ")
+    assert "hint: " in told.err
+    assert "is not a tracecollect" not in told.err

@@ -35,7 +35,9 @@ def answers(directory: Path, *names: str) -> Iterator[LocalAnswers]:
     assert pipeline.stop(60)
     backlog.close()
     try:
-        yield LocalAnswers(store, grace=GRACE)
+        found = LocalAnswers(store, grace=GRACE)
+        yield found
+        found.close()
     finally:
         store.close()
 

@@ -9,3 +9,4 @@ WHERE trace_id = {trace_id:String}
 GROUP BY service, instance, dialect, pair, signal, role, key, at, trace_id, span_id
 ORDER BY at_ns
 LIMIT 100000
+SETTINGS max_threads = 1 -- a few granules: threads would only have to be started

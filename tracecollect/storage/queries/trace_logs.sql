@@ -4,3 +4,4 @@ FROM otel_logs
 WHERE TraceId = {trace_id:String}
 ORDER BY Timestamp
 LIMIT {limit:UInt32}
+SETTINGS max_threads = 1 -- a few granules: threads would only have to be started

@@ -9,3 +9,4 @@ FROM otel_traces
 WHERE TraceId = {trace_id:String}
 ORDER BY Timestamp, SpanId
 LIMIT {limit:UInt32}
+SETTINGS max_threads = 1 -- a few granules: threads would only have to be started

@@ -20,16 +20,46 @@ from tracecollect.model import (
     LeakReport,
     Lifecycle,
     LogRecord,
-    Owner,
     PoolReport,
-    PoolSample,
     SearchQuery,
     ServiceReport,
-    Signal,
     Span,
     Trace,
     TraceSummary,
     Window,
+)
+from tracecollect.ports.holds import (
+    Borrow as Borrow,
+)
+from tracecollect.ports.holds import (
+    HoldReader as HoldReader,
+)
+from tracecollect.ports.holds import (
+    InstanceSeen as InstanceSeen,
+)
+from tracecollect.ports.holds import (
+    KeyTotals as KeyTotals,
+)
+from tracecollect.ports.holds import (
+    LateReturns as LateReturns,
+)
+from tracecollect.ports.holds import (
+    OpenKey as OpenKey,
+)
+from tracecollect.ports.holds import (
+    Served as Served,
+)
+from tracecollect.ports.holds import (
+    SpanLoss as SpanLoss,
+)
+from tracecollect.ports.holds import (
+    Taken as Taken,
+)
+from tracecollect.ports.holds import (
+    Wait as Wait,
+)
+from tracecollect.ports.holds import (
+    WitnessReader as WitnessReader,
 )
 
 if TYPE_CHECKING:  # the ports stay light: a service with the probe imports no Arrow
@@ -169,108 +199,6 @@ class TraceReader(Protocol):
         """The operations of a window and who called them, joined in the store."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenKey:
-    """A key that was opened and not closed: the remainder that reaches the judge."""
-
-    instance: str
-    dialect: str
-    pair: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTotals:
-    """How often a pair was seen to open and close in one pool of one instance: its capability and its baseline.
-
-    `open_keys` are those whose newest opener is unanswered and older than the grace, by the pair's `open_if`.
-    """
-
-    service: str
-    instance: str
-    dialect: str
-    pair: str
-    pool: str
-    keys: int
-    closed: int
-    stray_closes: int
-    acquired: int
-    first_at: Instant
-    last_at: Instant
-    open_keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Borrow:
-    """One acquire of a library that never says when the connection came back; `owner_end` None: not known yet."""
-
-    service: str
-    instance: str
-    dialect: str
-    pool: str
-    trace_id: str
-    span_id: str
-    at: Instant
-    owner_end: Instant | None
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLoss:
-    """How many local parents were referred to and how many of them never came, in one instance."""
-
-    instance: str
-    referred: int
-    missing: int
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceSeen:
-    """What one instance sent through one scope: liveness, and what coverage can be expected."""
-
-    service: str
-    instance: str
-    scope: str
-    spans: int
-    first_at: Instant
-    last_at: Instant
-    arrived_at: Instant
-    systems: tuple[str, ...] = ()
-
-
-class HoldReader(Protocol):
-    """Questions about connections. `until` bounds by event time, so a recording can be judged at its own end."""
-
-    def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time."""
-
-    def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
-        """Every signal of one trace, in order of time."""
-
-    def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
-        """The newest `limit` signals of one pool, in order of time."""
-
-    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
-        """The borrows of these instances with the end of the entry span that took them, in order of time."""
-
-    def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
-        """Local root spans (entry spans) of these traces, in order of start."""
-
-    def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
-        """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
-
-    def loss(self, services: Iterable[str], window: Window, *, grace: int, enough: int) -> Sequence[SpanLoss]:
-        """Measured span loss of these services' instances; traces younger than the grace are left out.
-
-        Where there are many more spans than `enough`, a sample of the traces is measured.
-        """
-
-    def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
-        """Pool metrics under canonical names, in order of time."""
-
-    def instances(self, window: Window) -> Sequence[InstanceSeen]:
-        """Every (instance, scope) heard of up to the window's end."""
-
-
 class FindingBook(Protocol):
     """The memory of what was said: a finding is never silently dropped."""
 
@@ -284,7 +212,7 @@ class FindingBook(Protocol):
         """What was said of a finding, oldest first."""
 
 
-class Store(SpanWriter, TraceReader, HoldReader, FindingBook, Protocol):
+class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Protocol):
     """A whole store. `storage/clickhouse.py` implements it."""
 
     def stats(self) -> Mapping[str, int]:

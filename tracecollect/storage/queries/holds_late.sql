@@ -1,0 +1,28 @@
+-- Of the holds that came back: how many did so more than a second after the request or job that took them had ended,
+-- and how long after at the most. Paths that hand their connection to somebody else show here. Traces are sampled by id.
+WITH closed AS
+(
+    SELECT instance, dialect, pair, key, max(trace_id) AS trace, maxIf(at, role = 'close') AS came_back
+    FROM connection_signals
+    WHERE instance IN {instances:Array(String)} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
+      AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64}) AND role IN ('open', 'close')
+      AND (trace_id < {below:String} OR trace_id = '')
+    GROUP BY instance, dialect, pair, key
+    HAVING countIf(role = 'close') > 0 AND trace != ''
+    LIMIT {limit:UInt32}
+),
+owners AS
+(
+    SELECT TraceId, {instance} AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended, argMin(SpanName, Timestamp) AS entry
+    FROM otel_traces
+    WHERE TraceId IN (SELECT trace FROM closed)
+      AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
+      AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
+    GROUP BY TraceId, instance
+)
+SELECT c.instance AS instance, c.dialect AS dialect, c.pair AS pair, o.entry AS entry, count() AS closed,
+       countIf(c.came_back > o.ended + toIntervalSecond(1)) AS late,
+       max(toUnixTimestamp64Nano(c.came_back) - toUnixTimestamp64Nano(o.ended)) AS latest
+FROM closed AS c INNER JOIN owners AS o ON c.trace = o.TraceId AND c.instance = o.instance
+GROUP BY instance, dialect, pair, entry
+HAVING late > 0

@@ -1,0 +1,115 @@
+"""What surrounds the accused: borrows, identities, gaps, late returns, waits. Asked for few processes only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tracecollect.lifecycle.dialects import Dialect, shipped
+from tracecollect.model import Instant, Window
+from tracecollect.ports import Borrow, LateReturns, Served, Taken, Wait
+from tracecollect.storage.engine import Engine
+from tracecollect.storage.rows import Row
+
+_MOST_BORROWS = 2_000_000
+_MOST_CONNECTIONS = 100_000
+_MOST_WAITS = 100_000
+_MOST_CLOSED = 200_000
+# A sixteenth of the traces tells how a path behaves; ids that do not begin at random are taken whole.
+_SAMPLE = "1"
+
+
+class StoredWitnesses:
+    """Implements `ports.WitnessReader` and the borrows of `ports.HoldReader`."""
+
+    def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
+        self._engine = engine
+        self._dialects = tuple(shipped() if dialects is None else dialects)
+        # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
+        pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
+        self._current = [(one.name, pair.name, one.version) for one, pair in pairs]
+        self._touched = [(one.name, pair.name) for one, pair in pairs if pair.entered_by == "touch"]
+
+    def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
+        return bounds(window) | {"instances": sorted(set(instances)), "pairs": self._current}
+
+    def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
+        """The borrows of these instances with the entry span that took them, in order of time."""
+        asked = self._of(instances, window) | {"touched": self._touched, "limit": _MOST_BORROWS}
+        found = self._engine.rows("holds_borrows", **asked)
+        return [_borrow(row) for row in found]
+
+    def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
+        """When each physical connection with a known identity was taken."""
+        found = self._engine.rows("holds_acquires", **self._of(instances, window), limit=_MOST_CONNECTIONS)
+        return [Taken(row["instance"], row["pool"], row["connection"], tuple(row["taken"])) for row in found]
+
+    def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
+        """The minutes in which each process was heard of, in order."""
+        found = self._engine.rows("holds_minutes", **bounds(window), instances=sorted(set(instances)))
+        return {row["instance"]: row["minutes"] for row in found}
+
+    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
+        """Paths whose connections came back after their owner had ended."""
+        asked = self._of(instances, window) | {"limit": _MOST_CLOSED}
+        found = self._engine.rows("holds_late", **asked, below=_SAMPLE)
+        if not found:
+            found = self._engine.rows("holds_late", **asked, below="g")
+        return [
+            LateReturns(
+                row["instance"], row["dialect"], row["pair"], row["entry"], row["closed"], row["late"], row["latest"]
+            )
+            for row in found
+        ]
+
+    def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
+        """How many entry spans lived at each moment; empty where none was ever seen."""
+        (row,) = self._engine.rows(
+            "holds_alive", **bounds(window), service=service, asked=instance, moments=list(moments)
+        ) or ({"alive": [], "entries": 0},)
+        return row["alive"] if row["entries"] else []
+
+    def waits(self, instances: Iterable[str], window: Window, *, least: int) -> Sequence[Wait]:
+        """Who waited at least so long for a connection."""
+        asked = self._of(instances, window) | {"least_ms": least // 10**6, "limit": _MOST_WAITS}
+        return [
+            Wait(
+                row["instance"],
+                row["pool"],
+                row["trace_id"],
+                row["span_id"],
+                Instant(row["began_ns"]),
+                Instant(row["ended_ns"]),
+                bool(row["failed"]),
+            )
+            for row in self._engine.rows("holds_waits", **asked)
+        ]
+
+    def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
+        """What these processes say that they served, beside what was traced of it."""
+        found = self._engine.rows("holds_served", **bounds(window), instances=sorted(set(instances)))
+        return [Served(row["instance"], row["served"], row["traced"]) for row in found]
+
+
+def bounds(window: Window) -> dict[str, object]:
+    """A window as the parameters that the questions name."""
+    return {"since": window.since, "until": window.until}
+
+
+def _borrow(row: Row) -> Borrow:
+    return Borrow(
+        service=row["service"],
+        instance=row["instance"],
+        dialect=row["dialect"],
+        pool=row["pool"],
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        at=Instant(row["acquired_ns"]),
+        owner_end=Instant(row["owner_ended_ns"]) if row["owner_ended_ns"] else None,
+        began=Instant(row["began_ns"]),
+        last_use=Instant(row["last_use_ns"]),
+        fresh=bool(row["fresh"]),
+        failed=bool(row["failed"]),
+        statement=row["statement"],
+        entry=row["entry"],
+        entry_span=row["entry_span"],
+    )
