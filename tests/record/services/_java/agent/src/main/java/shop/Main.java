@@ -2,13 +2,19 @@ package shop;
 
 import io.javalin.Javalin;
 import io.javalin.http.Context;
+import io.opentelemetry.api.GlobalOpenTelemetry;
 import java.sql.SQLException;
+import observed.ObservedDataSource;
 
 /** The shop as a plain Java program; telemetry is what the OpenTelemetry Java agent adds from outside. */
 public final class Main {
     public static void main(String[] arguments) throws Exception {
         var max = Integer.parseInt(System.getenv("POOL_MAX"));
-        var shop = new Shop(Pools.open(System.getenv().getOrDefault("POOL", "hikari"), max));
+        var pool = Pools.open(System.getenv("POOL"), max);
+        if ("true".equals(System.getenv("EVENTS"))) {
+            pool = new ObservedDataSource(pool, "orders-db", GlobalOpenTelemetry.get());
+        }
+        var shop = new Shop(pool);
         Javalin.create(config -> {
             config.startup.showJavalinBanner = false;
             config.routes.exception(SQLException.class, (error, call) -> call.status(503).result(error.getMessage()));
