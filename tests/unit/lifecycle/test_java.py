@@ -162,6 +162,7 @@ def test_agroals_leak_line_is_kept_with_its_pool_and_accuses_nobody(tmp_path):
     store = written(tmp_path, Telemetry.LOGS, line("io.agroal.pool", body))
     (said,) = store.signals_of_trace((b"t" * 16).hex())
     assert (said.pool, said.connection_id) == ("<default>", "org.postgresql.jdbc.PgConnection@1b2c")
-    assert said.at == T0 and said.role is Role.NOTE
+    assert said.at == T0
+    assert said.role is Role.NOTE
     assert not any(one.open_keys for one in store.totals(Window(ALL.since, ALL.until + SECOND), grace=0))
     store.close()
