@@ -3,6 +3,7 @@
 # make check  the tests, and lint, format, types and layers: what CI runs
 # make bench  what it costs, measured here
 # make record ARGS="SERVICE SCENARIO"  run a real service and record what it sends (docs/recording.md)
+# make score  how right its findings are, over every labelled recording
 # Everything is installed into .venv; nothing else is touched.
 
 PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 # One worker a core; the engine and PostgreSQL are processes of their own.
 JOBS ?= auto
 
-.PHONY: install run test check lint types bench record gallery clean
+.PHONY: install run test check lint types bench record score gallery clean
 
 install: $(STAMP)
 
@@ -45,6 +46,9 @@ bench: install
 
 record: install
 	PYTHONPATH=tests $(BIN)/python -m record $(ARGS)
+
+score: install
+	PYTHONPATH=tests $(BIN)/python -m score $(ARGS)
 
 gallery: install
 	$(BIN)/python -m tracecollect.render.gallery

@@ -6,7 +6,7 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import org.postgresql.PGConnection;
+import org.postgresql.jdbc.PgConnection;
 
 /** Who took which connection and gave it back, or not: the truth that a recording is labelled with. */
 public final class Ledger {
@@ -17,7 +17,7 @@ public final class Ledger {
         final String trace = Span.current().getSpanContext().getTraceId();
         final String span = Span.current().getSpanContext().getSpanId();
         final long taken = now();
-        final Integer backend;
+        final PgConnection driver;
         final Connection connection;
         long released;
         String forgot;
@@ -26,13 +26,13 @@ public final class Ledger {
             this.number = number;
             this.route = route;
             this.connection = connection;
-            this.backend = backend(connection);
+            this.driver = driver(connection);
         }
 
         /** Whether its pool took it back from whom forgot it. */
         private boolean takenBack() {
             try {
-                return forgot != null && connection.isClosed();
+                return forgot != null && (connection.isClosed() || driver != null && driver.isClosed());
             } catch (SQLException unusable) {
                 return true;
             }
@@ -40,7 +40,7 @@ public final class Ledger {
 
         String json() {
             return "{\"lease\":%d,\"route\":\"%s\",\"trace_id\":\"%s\",\"span_id\":\"%s\",\"t_acquire\":%d,\"t_release\":%s,\"backend_pid\":%s,\"forgot\":%s,\"collected\":%s}"
-                .formatted(number, route, trace, span, taken, released == 0 ? "null" : released, backend, forgot == null ? "null" : '"' + forgot + '"', takenBack());
+                .formatted(number, route, trace, span, taken, released == 0 ? "null" : released, driver == null ? "null" : driver.getBackendPID(), forgot == null ? "null" : '"' + forgot + '"', takenBack());
         }
     }
 
@@ -72,10 +72,10 @@ public final class Ledger {
         return "{\"used\":%d,\"idle\":%d,\"max\":%d}".formatted(used, Math.max(0, max - used), max);
     }
 
-    /** Asks the driver, not the database: no statement is sent. Null where a pool hides its driver. */
-    private static Integer backend(Connection connection) {
+    /** The driver's own connection; null where a pool hides it. */
+    private static PgConnection driver(Connection connection) {
         try {
-            return connection.unwrap(PGConnection.class).getBackendPID();
+            return connection.unwrap(PgConnection.class);
         } catch (SQLException hidden) {
             return null;
         }
