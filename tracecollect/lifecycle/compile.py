@@ -83,7 +83,7 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     for field, column in (("event", "event_"), ("body", "Body")):
         texts = _asked(rules, field)
         asked += [f"{column} IN ({_texts(texts)})"] if texts else []
-    columns = _canonical(dialects, "LogAttributes")
+    columns = _canonical(dialects, "LogAttributes", stack="concat(Body, LogAttributes['exception.stacktrace'])")
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
         f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
@@ -216,8 +216,11 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
     )
 
 
-def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
-    """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_."""
+def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''") -> str:
+    """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_.
+
+    `stack` may hold a Java stack trace: its first frame outside libraries is the code where nothing else says it.
+    """
 
     def said(kind: str) -> str:
         return _coalesce(candidates(dialects, kind), attributes)
@@ -227,13 +230,32 @@ def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
         f" if({said('namespace')} != '', concat('/', {said('namespace')}), ''))"
     )
     code = (
-        f"if({said('function')} = '', '', concat({said('function')},"
+        f"if({said('function')} = '', {_frame(stack)}, concat({said('function')},"
         f" if({said('line')} != '', concat(':', {said('line')}), '')))"
     )
     return (
         f"{said('statement')} AS statement_, if({said('pool')} != '', {said('pool')}, {place}) AS pool_,\n"
         f"       {said('connection')} AS connection_, {code} AS code_, {said('reason')} AS reason_"
     )
+
+
+def _frame(stack: str) -> str:
+    """The first frame of a Java stack trace that is the application's own: `shop.Shop.pay:47`."""
+    frames = f"extractAll({stack}, {_text(_FRAME)})"
+    own = f"arrayFirst(f -> NOT match(f, {_text(_LIBRARIES)}), {frames})"
+    return f"replaceRegexpOne({own}, {_text(_PLACE)}, {_text(_NAMED)})" if stack != "''" else "''"
+
+
+_FRAME = r"\n\s+at (?:[\w.@-]*/)*([\w.$<>]+\([^()]*\))"
+_PLACE, _NAMED = r"\((?:[^():]*:)?(\w*)[^()]*\)$", r":\1"
+_LIBRARIES = (
+    r"^(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|oracle|liquibase|reactor"
+    r"|org\.(?:apache|eclipse|flywaydb|hibernate|jboss|jooq|mariadb|mybatis|postgresql|springframework|vibur)"
+    r"|com\.(?:alibaba\.druid|fasterxml|google|ibm|mchange|microsoft|mysql|querydsl|zaxxer)"
+    r"|io\.(?:agroal|helidon|javalin|ktor|micrometer|micronaut|netty|opentelemetry|quarkus|r2dbc|undertow|vertx)"
+    r"|net\.(?:bytebuddy|ttddyy))\."
+)
+"""Packages that a stack trace passes through between the application and its pool."""
 
 
 def _coalesce(names: Sequence[str], attributes: str) -> str:

@@ -49,7 +49,19 @@ CANONICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _SPAN_FIELDS = ("name", "kind", "status", "statement", "parent", "span_event", "exception")
 _LOG_FIELDS = ("event", "body", "severity")
-_HEAD_KEYS = ("name", "version", "library", "scopes", "coverage", "why", "blind_to", "hint", "sample", "witness")
+_HEAD_KEYS = (
+    "name",
+    "version",
+    "library",
+    "scopes",
+    "coverage",
+    "why",
+    "blind_to",
+    "hint",
+    "sample",
+    "witness",
+    "yields_to",
+)
 _RULE_KEYS = ("from", "pair", "is", "role", "at", "key", "where", "scopes", "reason", "pool", "connection")
 
 
@@ -132,6 +144,8 @@ class Dialect:
     rules: tuple[Rule, ...]
     series: tuple[Series, ...] = field(default=())
     witness: bool = False
+    yields_to: tuple[str, ...] = ()
+    """Dialects whose metrics say the same of the same pools: where one of them counts, this one's are passed over."""
 
     @property
     def counting(self) -> tuple[Pair, ...]:
@@ -199,6 +213,7 @@ class _Reader:
             rules=rules,
             series=tuple(self._series(table, scopes) for table in self._list(document, "series")),
             witness=self._flag(head, "witness", "[dialect]"),
+            yields_to=self._words(head, "yields_to", "[dialect]") if "yields_to" in head else (),
         )
 
     def _version(self, head: Mapping[str, Any]) -> int:
