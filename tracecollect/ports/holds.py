@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tracecollect.model import Instant, Owner, PoolSample, Signal, Window
+from tracecollect.model import Instant, Owner, PoolSample, ProcessSample, Signal, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,9 @@ class WitnessReader(Protocol):
 
     def waits(self, instances: Iterable[str], window: Window, *, least: int) -> Sequence[Wait]:
         """Who waited at least so long (nanoseconds) for a connection, in order of time."""
+
+    def process(self, services: Iterable[str], instances: Iterable[str], window: Window) -> Sequence[ProcessSample]:
+        """What these processes say of themselves beside their pools, in order of time."""
 
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""

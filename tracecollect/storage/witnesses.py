@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
-from tracecollect.model import Instant, Window
+from tracecollect.model import Instant, ProcessSample, Window
 from tracecollect.ports import Borrow, LateReturns, Served, Taken, Wait
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.rows import Row
@@ -13,6 +13,7 @@ from tracecollect.storage.rows import Row
 _MOST_BORROWS = 2_000_000
 _MOST_CONNECTIONS = 100_000
 _MOST_WAITS = 100_000
+_MOST_SAMPLES = 200_000
 _MOST_CLOSED = 200_000
 # A sixteenth of the traces tells how a path behaves; ids that do not begin at random are taken whole.
 _SAMPLE = "1"
@@ -83,6 +84,20 @@ class StoredWitnesses:
                 bool(row["failed"]),
             )
             for row in self._engine.rows("holds_waits", **asked)
+        ]
+
+    def process(self, services: Iterable[str], instances: Iterable[str], window: Window) -> Sequence[ProcessSample]:
+        """What these processes say of themselves beside their pools."""
+        found = self._engine.rows(
+            "process_samples",
+            **bounds(window),
+            services=sorted(set(services)),
+            instances=sorted(set(instances)),
+            limit=_MOST_SAMPLES,
+        )
+        return [
+            ProcessSample(row["service"], row["instance"], row["measure"], Instant(row["at_ns"]), row["value"])
+            for row in found
         ]
 
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
