@@ -83,11 +83,8 @@ def command(
 def _resource(watched: Watched, service: str) -> Mapping[str, str]:
     """What the process calls itself; else its program, its host and its number, as an unnamed instance is known."""
     environment = watched.environment()
-    said = dict(
-        (key.strip(), value.strip())
-        for key, _, value in (one.partition("=") for one in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-        if key.strip() and value.strip()
-    )
+    pairs = (one.partition("=") for one in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    said = {key.strip(): value.strip() for key, _, value in pairs if key.strip() and value.strip()}
     name = service or environment.get("OTEL_SERVICE_NAME") or said.get("service.name") or watched.name()
     own = {} if "service.instance.id" in said else {"host.name": socket.gethostname(), "process.pid": str(watched.pid)}
     return own | said | {"service.name": name}
@@ -129,7 +126,7 @@ def _sender(target: str) -> Any:  # noqa: ANN401 -- grpc has no types here
         raise MissingExtra("watch", "server", (error.name or "grpc").partition(".")[0]) from error
     del opentelemetry
     channel = grpc.insecure_channel(target)
-    call = channel.unary_unary(_EXPORT, lambda request: request.SerializeToString(), lambda raw: raw)
+    call: Any = channel.unary_unary(_EXPORT, lambda request: request.SerializeToString(), lambda raw: raw)
 
     def send(request: ExportMetricsServiceRequest) -> bool:
         try:
