@@ -12,7 +12,8 @@ from tracecollect.model import SECOND, Instant, LeakReport, Verdict
 
 SAMPLES = Path(__file__).parent / "samples"
 NAMES = sorted(path.name.removesuffix(".labels.json") for path in SAMPLES.glob("*.labels.json"))
-QUIET = [name for name in NAMES if not name.endswith("-leak")]
+LEAKING = ("-leak", "-exhausted", "-mixed")
+QUIET = [name for name in NAMES if not name.endswith(LEAKING)]
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 
 

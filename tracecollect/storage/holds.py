@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
@@ -28,6 +28,7 @@ class StoredHolds(StoredWitnesses):
         pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
+        self._by_last = {(one.name, pair.name) for one, pair in pairs if pair.open_if == "last"}
         self._keyed = {
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
             for rule in ("last", "count", "none")
@@ -75,7 +76,7 @@ class StoredHolds(StoredWitnesses):
     # --- keys and signals ---------------------------------------------------------------------------
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys in order of time; of keys that are used again, those since the last close."""
+        """The facts of these keys in order of time."""
         wanted = set(keys)
         if not wanted:
             return []
@@ -87,12 +88,8 @@ class StoredHolds(StoredWitnesses):
             instances=sorted({one.instance for one in wanted}),
             keys=sorted({one.key for one in wanted}),
         )
-        signals = [one for one in map(_signal, found) if _key_of(one) in wanted]
-        closed = {_key_of(one): one.at for one in signals if one.role is Role.CLOSE and self._reused(one)}
-        return [one for one in signals if one.at > closed.get(_key_of(one), one.at - 1)]
-
-    def _reused(self, one: Signal) -> bool:
-        return (one.dialect, one.pair) in self._keyed["by_last"]
+        signals = [one for one in map(_signal, found) if _key(one) in wanted]
+        return _since_returned(signals, self._by_last)
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace in order of time."""
@@ -209,8 +206,14 @@ def _share_of_ids(enough: int, spans: int) -> str:
     return _ALL_IDS if share >= 1 else f"{max(1, round(share * _ID_PREFIXES)):04x}"
 
 
-def _key_of(one: Signal) -> OpenKey:
+def _key(one: Signal) -> OpenKey:
     return OpenKey(one.instance, one.dialect, one.pair, one.key)
+
+
+def _since_returned(signals: Sequence[Signal], by_last: Collection[tuple[str, str]]) -> Sequence[Signal]:
+    """Of a key that is used again only what followed its newest return: what was before belongs to other holds."""
+    back = {_key(one): one.at for one in signals if one.role is Role.CLOSE and (one.dialect, one.pair) in by_last}
+    return [one for one in signals if one.at > back.get(_key(one), 0)]
 
 
 def _signal(row: Row) -> Signal:

@@ -27,6 +27,7 @@ class StoredWitnesses:
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         pairs = {(one.name, pair.name, one.version): pair for one in self._dialects for pair in one.pairs.values()}
         self._current = list(pairs)
+        self._counting = [key[:2] for key, pair in pairs.items() if pair.family == "count"]
         self._touched = [key for key, pair in pairs.items() if pair.entered_by == "touch"]
 
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
@@ -34,7 +35,7 @@ class StoredWitnesses:
 
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
-        asked = self._of(instances, window) | {"touched": self._touched, "limit": _MOST_BORROWS}
+        asked = self._of(instances, window) | {"counting": self._counting, "touched": self._touched, "limit": _MOST_BORROWS}
         found = self._engine.rows("holds_borrows", **asked)
         return [_borrow(row) for row in found]
 
