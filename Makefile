@@ -2,6 +2,7 @@
 # make test   install and run every test
 # make check  the tests, and lint, format, types and layers: what CI runs
 # make bench  what it costs, measured here
+# make score  how right its findings are, over every labelled recording
 # make record ARGS="SERVICE SCENARIO"  run a real service and record what it sends (docs/recording.md)
 # Everything is installed into .venv; nothing else is touched.
 
@@ -12,7 +13,7 @@ STAMP := .venv/.installed
 # One worker a core; the engine and PostgreSQL are processes of their own.
 JOBS ?= auto
 
-.PHONY: install run test check lint types bench record gallery clean
+.PHONY: install run test check lint types bench score record gallery clean
 
 install: $(STAMP)
 
@@ -43,6 +44,8 @@ check: lint types test
 bench: install
 	$(BIN)/python -m bench $(ARGS)
 
+score: install
+	PYTHONPATH=tests $(BIN)/python -m score $(ARGS)
 record: install
 	PYTHONPATH=tests $(BIN)/python -m record $(ARGS)
 

@@ -277,6 +277,37 @@ class LeakedHold:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """An operation whose traffic explains the growth of what is out: how many of it, at least and at most (90 %)."""
+
+    entry: str
+    count: float
+    low: float
+    high: float
+    trace_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a leak costs. Intervals are 90 %; None where there are too few leaks or nobody says how large the pool is.
+
+    `waits` is how many waited long for the pool, `starved` how many of them only because of this leak, `timeouts` how
+    many of these got nothing; seconds are theirs together.
+    """
+
+    per_hour_low: float | None = None
+    per_hour_high: float | None = None
+    pool_size: int | None = None
+    left: int | None = None
+    exhausted_from: Instant | None = None
+    exhausted_to: Instant | None = None
+    waits: int = 0
+    starved: int = 0
+    starved_seconds: float = 0.0
+    timeouts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One leak site. `instances` is empty when only metrics prove it: counted, not named."""
 
@@ -299,6 +330,8 @@ class Finding:
     starved_requests: int
     evidence: tuple[Evidence, ...]
     instances: tuple[LeakedHold, ...]
+    impact: Impact | None = None
+    suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

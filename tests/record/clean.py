@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def _replace(message: Any) -> bool:
         elif field.type == field.TYPE_STRING and not field.is_repeated:
             new = value
             for old, instead in _REPLACED:
-                new = new.replace(old, instead)
+                new = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", instead, new)
             if new != value:
                 setattr(message, field.name, new)
                 changed = True

@@ -68,7 +68,7 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
         f"       Events.Name AS event_names_, Events.Timestamp AS event_times_,\n"
         f"       Events.Attributes AS event_attributes_,\n"
         f"       Timestamp + toIntervalNanosecond(Duration) AS ended_, {columns}\n"
-        f"  FROM otel_traces WHERE ScopeName IN ({_texts(scopes)})"
+        f"  FROM otel_traces WHERE {_scope_test(scopes)}"
     )
     return _select(rules, inner, "SpanName", _span_field)
 
@@ -78,12 +78,12 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     if not rules:
         return None
     scopes = sorted({scope for one in rules for scope in one.rule.scopes} - {ANY_SCOPE})
-    asked = [f"ScopeName IN ({_texts(scopes)})"] if scopes else []
+    asked = [_scope_test(scopes)] if scopes else []
     # Rules for any scope must say an event or a whole body: without one of these every record would be read closely.
     for field, column in (("event", "event_"), ("body", "Body")):
         texts = _asked(rules, field)
         asked += [f"{column} IN ({_texts(texts)})"] if texts else []
-    columns = _canonical(dialects, "LogAttributes")
+    columns = _canonical(dialects, "LogAttributes", stack="concat(Body, LogAttributes['exception.stacktrace'])")
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
         f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
@@ -171,7 +171,14 @@ def _first(rules: Sequence[_Numbered], number: Mapping[int, int], field: Callabl
 
 
 def _scope_test(scopes: Sequence[str]) -> str:
-    return "1" if ANY_SCOPE in scopes else f"ScopeName IN ({_texts(scopes)})"
+    """Is it one of these? A scope that ends with `.*` stands for all below it, as loggers are named."""
+    if ANY_SCOPE in scopes:
+        return "1"
+    above = [one.removesuffix("*") for one in scopes if one.endswith(".*")]
+    whole = [one for one in scopes if not one.endswith(".*")]
+    tests = [f"ScopeName IN ({_texts(whole)})"] if whole else []
+    tests += [f"startsWith(ScopeName, {_text(one)})" for one in above]
+    return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
 
 
 def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | None:
@@ -184,7 +191,8 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
         for number, (_, each) in enumerate(series, 1)
     )
     pools = ", ".join(
-        f"s = {number}, {_coalesce(each.pool, 'Attributes')}" for number, (_, each) in enumerate(series, 1)
+        f"s = {number}, {_coalesce(each.pool, 'Attributes') if each.pool else _text('')}"
+        for number, (_, each) in enumerate(series, 1)
     )
     values = list(dict.fromkeys(SERIES[each.source] for _, each in series))
     picked = f"{_array([values.index(SERIES[each.source]) + 1 for _, each in series])}[s]"
@@ -208,8 +216,11 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
     )
 
 
-def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
-    """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_."""
+def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''") -> str:
+    """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_.
+
+    `stack` may hold a Java stack trace: its first frame outside libraries is the code where nothing else says it.
+    """
 
     def said(kind: str) -> str:
         return _coalesce(candidates(dialects, kind), attributes)
@@ -219,13 +230,32 @@ def _canonical(dialects: Sequence[Dialect], attributes: str) -> str:
         f" if({said('namespace')} != '', concat('/', {said('namespace')}), ''))"
     )
     code = (
-        f"if({said('function')} = '', '', concat({said('function')},"
+        f"if({said('function')} = '', {_frame(stack)}, concat({said('function')},"
         f" if({said('line')} != '', concat(':', {said('line')}), '')))"
     )
     return (
         f"{said('statement')} AS statement_, if({said('pool')} != '', {said('pool')}, {place}) AS pool_,\n"
         f"       {said('connection')} AS connection_, {code} AS code_, {said('reason')} AS reason_"
     )
+
+
+def _frame(stack: str) -> str:
+    """The first frame of a Java stack trace that is the application's own: `shop.Shop.pay:47`."""
+    frames = f"extractAll({stack}, {_text(_FRAME)})"
+    own = f"arrayFirst(f -> NOT match(f, {_text(_LIBRARIES)}), {frames})"
+    return f"replaceRegexpOne({own}, {_text(_PLACE)}, {_text(_NAMED)})" if stack != "''" else "''"
+
+
+_FRAME = r"\n\s+at (?:[\w.@-]*/)*([\w.$<>]+\([^()]*\))"
+_PLACE, _NAMED = r"\((?:[^():]*:)?(\w*)[^()]*\)$", r":\1"
+_LIBRARIES = (
+    r"^(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|oracle|liquibase|reactor"
+    r"|org\.(?:apache|eclipse|flywaydb|hibernate|jboss|jooq|mariadb|mybatis|postgresql|springframework|vibur)"
+    r"|com\.(?:alibaba\.druid|fasterxml|google|ibm|mchange|microsoft|mysql|querydsl|zaxxer)"
+    r"|io\.(?:agroal|helidon|javalin|ktor|micrometer|micronaut|netty|opentelemetry|quarkus|r2dbc|undertow|vertx)"
+    r"|net\.(?:bytebuddy|ttddyy))\."
+)
+"""Packages that a stack trace passes through between the application and its pool."""
 
 
 def _coalesce(names: Sequence[str], attributes: str) -> str:

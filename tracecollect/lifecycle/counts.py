@@ -7,30 +7,37 @@ plain floor of `used` did, in four of the recorded runs. It counts and never nam
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.living import Living, living_of
 from tracecollect.lifecycle.pools import span_names
-from tracecollect.model import Instant, PoolSample
-from tracecollect.ports import Borrow
+from tracecollect.model import SECOND, Instant, PoolSample
 
 # Fewer than this is a pinned listener, a sample taken between two events, a background job: nothing to accuse of.
 FEWEST = 3
 _TAIL = 3
+# What a process takes once in its first minute and never again, while its work goes on, is there by design.
+_YOUTH = 60 * SECOND
+_GOES_ON = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one pool has out that nobody living holds. `now` is the least of the last samples: it stayed."""
+    """What one pool has out that nobody living holds. `now` is the least of the last samples: it stayed.
+
+    `rises` are the moments at which it grew, with how much; `by` is what the living were known by. `pool` is the name
+    that spans give it, `metric` the one of its metric. `outstanding` is acquires less returns, where both are counted.
+    """
 
     service: str
     instance: str
     dialect: str
     pool: str
+    metric: str
     now: int
     baseline: int
     growth: int
@@ -39,7 +46,11 @@ class Counted:
     maximum: int | None
     first_at: Instant
     last_at: Instant
-    traced: bool
+    by: str
+    seen_share: float
+    quiet: bool
+    rises: tuple[tuple[Instant, Instant, int], ...]
+    outstanding: int | None = None
 
     @property
     def leaked(self) -> int:
@@ -51,22 +62,46 @@ class Counted:
         """Most of it came while we looked on, or the pool has nothing left: a constant number out is by design."""
         return 2 * self.growth >= self.leaked or (self.maximum is not None and self.used >= self.maximum)
 
+    @property
+    def proves(self) -> bool:
+        """Nobody else can have them: every borrower is known, or no request at all lived while they stayed out."""
+        if self.seen_share < 1:
+            return False
+        return self.by == "borrows" or (self.quiet and len(self.rises) >= _TAIL)
+
 
 def counted_pools(facts: Facts) -> Sequence[Counted]:
     """The pools in which connections stay out, by their own metric."""
     found = []
     names = span_names(facts)
-    for (instance, dialect, pool), samples in _by_pool(facts.samples):
+    for (instance, dialect, metric), samples in _by_pool(facts.samples):
         known = facts.dialects.get(dialect)
-        used = [one for one in samples if one.measure == "used" and one.at <= facts.now]
+        used = _series(samples, facts.now)
         if known is None or not used:
             continue
-        name = names[instance, dialect, pool]
-        borrows = _of_pool(name, [one for one in facts.borrows if (one.instance, one.dialect) == (instance, dialect)])
-        counted = _count(name, used, _divisor(samples), borrows, facts.grace, _maximum(samples))
-        if counted is not None and counted.grew and counted.leaked >= FEWEST + _noise(known):
+        living = living_of(facts, instance, dialect, names[instance, dialect, metric])
+        if living is None:
+            continue  # under load a healthy pool looks the same: nothing can be said
+        counted = _count(names[instance, dialect, metric], used, samples, living, facts)
+        if counted is None or not counted.grew or _by_design(counted, facts, living):
+            continue
+        if counted.leaked >= FEWEST + _noise(known):
             found.append(counted)
-    return found
+    return _told_once(found)
+
+
+def _told_once(found: Sequence[Counted]) -> Sequence[Counted]:
+    """One pool may be measured by two libraries: who sees more of the borrowers speaks."""
+    best: dict[tuple[str, str], Counted] = {}
+    for one in found:
+        known = best.get((one.instance, one.pool))
+        if known is None or (one.proves, one.by == "borrows", one.leaked) > (
+            known.proves,
+            known.by == "borrows",
+            known.leaked,
+        ):
+            best[one.instance, one.pool] = one
+    return list(best.values())
 
 
 def _by_pool(samples: Iterable[PoolSample]) -> Iterable[tuple[tuple[str, str, str], list[PoolSample]]]:
@@ -77,65 +112,92 @@ def _by_pool(samples: Iterable[PoolSample]) -> Iterable[tuple[tuple[str, str, st
         yield pool, list(group)
 
 
-def _of_pool(pool: str, borrows: Sequence[Borrow]) -> Sequence[Borrow]:
-    """The borrows of one pool; where no name fits, all of the process's may be its."""
-    return [one for one in borrows if one.pool == pool] or borrows
+def _series(samples: Sequence[PoolSample], now: Instant) -> Sequence[PoolSample]:
+    """`used`, else what was acquired less what was returned; since the process's last start."""
+    used = [one for one in samples if one.measure == "used" and one.at <= now] or outstanding(samples, now)
+    return [one for one in used if one.since == used[-1].since] if used and used[-1].since else used
+
+
+def outstanding(samples: Sequence[PoolSample], now: Instant) -> Sequence[PoolSample]:
+    """Acquires less timeouts less returns, where the pool counts both and nothing was reset between."""
+    by_time: dict[Instant, dict[str, PoolSample]] = {}
+    for one in samples:
+        if one.at <= now and one.measure in ("acquires", "returns", "timeouts"):
+            by_time.setdefault(one.at, {})[one.measure] = one
+    found = []
+    for _, told in sorted(by_time.items()):
+        if "acquires" in told and "returns" in told:
+            taken = told["acquires"]
+            out = taken.value - told["returns"].value - (told["timeouts"].value if "timeouts" in told else 0)
+            found.append(_valued(taken, out))
+    return found
+
+
+def _valued(sample: PoolSample, value: float) -> PoolSample:
+    return PoolSample(
+        sample.service, sample.instance, sample.dialect, sample.pool, "used", sample.at, value, sample.since
+    )
 
 
 def _count(
-    pool: str,
-    used: Sequence[PoolSample],
-    divisor: int,
-    borrows: Sequence[Borrow],
-    grace: int,
-    maximum: int | None,
+    pool: str, series: Sequence[PoolSample], samples: Sequence[PoolSample], living: Living, facts: Facts
 ) -> Counted | None:
-    """Samples since the process's last start against the borrows that live at each; None when too few to tell."""
-    series = [one for one in used if one.since == used[-1].since] if used[-1].since else list(used)
-    living = _Living(borrows)
-    free = [round(one.value / divisor) - living.at(one.at) for one in series]
+    """Samples since the process's last start against those who live at each; None when too few to tell."""
+    divisor, last = _divisor(samples), series[-1]
+    free = [math.floor(round(one.value / divisor) - living.at(one.at)) for one in series]
     # Persistence: the newest samples, and all those inside the grace before the last one.
-    tail = max(_TAIL, sum(1 for one in series if one.at >= series[-1].at - grace))
+    tail = max(_TAIL, sum(1 for one in series if one.at >= last.at - facts.grace))
     if len(free) < max(tail, _TAIL + 1):
         return None
     now, baseline = min(free[-tail:]), max(0, free[0] - living.ended_by(series[0].at))
-    began = next((one.at for one, count in zip(series, free, strict=True) if count > baseline), series[-1].at)
-    last = series[-1]
+    rises = _rises(series, free, baseline, now)
+    out = outstanding(samples, facts.now)
     return Counted(
         service=last.service,
         instance=last.instance,
         dialect=last.dialect,
         pool=pool,
+        metric=last.pool,
         now=now,
         baseline=baseline,
         growth=now - max(0, min(free)),
         used=round(last.value / divisor),
-        living=living.at(last.at),
-        maximum=maximum,
-        first_at=began,
-        last_at=_last_rise(series, free, now),
-        traced=bool(borrows),
+        living=round(living.at(last.at)),
+        maximum=_maximum(samples),
+        first_at=rises[0][1] if rises else last.at,
+        last_at=rises[-1][1] if rises else last.at,
+        by=living.by,
+        seen_share=living.share,
+        quiet=all(living.at(one.at) == 0 for one in series[-tail:]),
+        rises=rises,
+        outstanding=round(out[-1].value) if out else None,
     )
 
 
-def _last_rise(series: Sequence[PoolSample], free: Sequence[int], now: int) -> Instant:
-    """When the count first reached what it has stayed at since."""
-    return next((one.at for one, count in zip(series, free, strict=True) if count >= now), series[-1].at)
+def _rises(
+    series: Sequence[PoolSample], free: Sequence[int], baseline: int, now: int
+) -> tuple[tuple[Instant, Instant, int], ...]:
+    """When the count grew to stay: (after, up to, by how much). What falls again later was no rise."""
+    envelope, least = [], now
+    for count in reversed(free):
+        least = min(least, count)
+        envelope.append(least)
+    found, level, before = [], baseline, series[0].at
+    for one, count in zip(series, reversed(envelope), strict=True):
+        if count > level:
+            found.append((before, one.at, count - level))
+            level = count
+        before = one.at
+    return tuple(found)
 
 
-class _Living:
-    """How many borrows had an owner that lived, at any moment. An owner that has not arrived is taken to live."""
-
-    def __init__(self, borrows: Sequence[Borrow]) -> None:
-        self._begun = sorted(one.at for one in borrows)
-        self._ended = sorted(max(one.at, one.owner_end) for one in borrows if one.owner_end is not None)
-
-    def at(self, moment: Instant) -> int:
-        return bisect_right(self._begun, moment) - bisect_right(self._ended, moment)
-
-    def ended_by(self, moment: Instant) -> int:
-        """How many borrows' owners had ended: as many connections at most can have been forgotten by then."""
-        return bisect_right(self._ended, moment)
+def _by_design(one: Counted, facts: Facts, living: Living) -> bool:
+    """All of it was taken in the process's first minute and stayed constant while the work went on: listeners."""
+    youth = facts.first_heard(one.instance) + _YOUTH
+    if not one.rises or one.last_at > youth:
+        return False
+    before, after = living.begun_by(one.last_at), living.begun_by(facts.now)
+    return after - before >= max(_GOES_ON, 3 * before)
 
 
 def _divisor(samples: Sequence[PoolSample]) -> int:

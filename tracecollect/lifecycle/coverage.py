@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
 from tracecollect.lifecycle.facts import Facts
-from tracecollect.lifecycle.pools import span_names
+from tracecollect.lifecycle.pools import TOGETHER, span_names
 from tracecollect.model import Coverage, CoverageLevel
 
 _ORDER = tuple(CoverageLevel)
@@ -28,6 +28,9 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     names = span_names(facts)
     pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
     for total in facts.totals:
+        known = facts.dialects.get(total.dialect)
+        if known is not None and known.witness:
+            continue
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
         pair = _pair(facts, total.dialect, total.pair)
         if pair is not None and pair.open_if != "never":
@@ -35,10 +38,27 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
             seen.opened |= total.keys > 0
         seen.borrows += total.acquired
     for sample in facts.samples:
-        key = (sample.service, sample.instance, names[sample.instance, sample.dialect, sample.pool])
-        pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
+        # A measure of pools that are counted together is one of each.
+        for name in names[sample.instance, sample.dialect, sample.pool].split(TOGETHER):
+            key = (sample.service, sample.instance, name)
+            pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
+    _share_nameless(pools)
     found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
+
+
+def _share_nameless(pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None:
+    """A library's log may not name its pool: what it shows counts for every pool of that library in the process."""
+    for service, instance, name in [key for key in pools if not key[2]]:
+        nameless = pools[service, instance, name]
+        named = [seen for key, seen in pools.items() if key[:2] == (service, instance) and key[2]]
+        for dialect in [one for one in nameless if any(one in seen for seen in named)]:
+            shown = nameless.pop(dialect)
+            for seen in (each[dialect] for each in named if dialect in each):
+                seen.closed |= shown.closed
+                seen.opened |= shown.opened
+        if not nameless:
+            del pools[service, instance, name]
 
 
 def _pair(facts: Facts, dialect: str, pair: str) -> Pair | None:
@@ -78,6 +98,8 @@ def _why(dialect: Dialect, level: CoverageLevel) -> str:
         return f"{dialect.why}; not seen: {dialect.blind_to}"
     if dialect.coverage is CoverageLevel.COUNTED:
         return "checkouts are traced, but the pool's metric has not arrived: nothing says what is out"
+    if level is CoverageLevel.COUNTED:
+        return f"the pool's metric counts what is out, and nothing says who has it; not seen: {dialect.blind_to}"
     return "no connection of this process was ever seen to come back, so nothing can be concluded when one does not"
 
 

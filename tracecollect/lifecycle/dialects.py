@@ -29,7 +29,7 @@ SERIES: Mapping[str, str] = MappingProxyType(
 """Where a series may come from, and the column that is its value: a metric table, or another number of its points."""
 OPEN_IF = ("last", "count", "none", "never")
 MEASURES = ("used", "idle", "max", "pending", "timeouts", "waits", "acquires", "returns", "reclaimed")
-FAMILIES = ("A", "B", "C", "D", "count", "none")
+FAMILIES = ("A", "B", "C", "D", "count", "report", "none")
 ANY_SCOPE = "*"
 
 CANONICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -49,6 +49,19 @@ CANONICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _SPAN_FIELDS = ("name", "kind", "status", "statement", "parent", "span_event", "exception")
 _LOG_FIELDS = ("event", "body", "severity")
+_HEAD_KEYS = (
+    "name",
+    "version",
+    "library",
+    "scopes",
+    "coverage",
+    "why",
+    "blind_to",
+    "hint",
+    "sample",
+    "witness",
+    "yields_to",
+)
 _RULE_KEYS = ("from", "pair", "is", "role", "at", "key", "where", "scopes", "reason", "pool", "connection")
 
 
@@ -93,7 +106,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric and the canonical measure that it is. `noise`: how far it may be off when all is well."""
+    """One metric and the canonical measure that it is. `noise`: how far it may be off when all is well.
+
+    `pool` has the attributes that name the pool; with none, all pools of a process are one.
+    """
 
     source: str
     metrics: tuple[str, ...]
@@ -113,7 +129,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One library's dialect."""
+    """One library's dialect. A witness speaks of the connections of other processes and has no pool of its own."""
 
     name: str
     version: int
@@ -127,6 +143,14 @@ class Dialect:
     pairs: Mapping[str, Pair]
     rules: tuple[Rule, ...]
     series: tuple[Series, ...] = field(default=())
+    witness: bool = False
+    yields_to: tuple[str, ...] = ()
+    """Dialects whose metrics say the same of the same pools: where one of them counts, this one's are passed over."""
+
+    @property
+    def counting(self) -> tuple[Pair, ...]:
+        """The pairs that count who has a connection and follow none."""
+        return tuple(one for one in self.pairs.values() if one.family == "count")
 
 
 @cache
@@ -170,9 +194,7 @@ class _Reader:
     def dialect(self, document: Mapping[str, Any]) -> Dialect:
         self._only(document, "the file", ("dialect", "attributes", "pair", "signal", "series"))
         head = self._table(document, "dialect")
-        self._only(
-            head, "[dialect]", ("name", "version", "library", "scopes", "coverage", "why", "blind_to", "hint", "sample")
-        )
+        self._only(head, "[dialect]", _HEAD_KEYS)
         scopes = self._words(head, "scopes", "[dialect]")
         pairs = {name: self._pair(name, table) for name, table in self._tables(document.get("pair", {})).items()}
         rules = tuple(self._rule(table, pairs, scopes) for table in self._list(document, "signal"))
@@ -190,6 +212,8 @@ class _Reader:
             pairs=MappingProxyType(pairs),
             rules=rules,
             series=tuple(self._series(table, scopes) for table in self._list(document, "series")),
+            witness=self._flag(head, "witness", "[dialect]"),
+            yields_to=self._words(head, "yields_to", "[dialect]") if "yields_to" in head else (),
         )
 
     def _version(self, head: Mapping[str, Any]) -> int:
@@ -276,12 +300,17 @@ class _Reader:
             metrics=self._words(table, "metric", where),
             where=self._predicates(table.get("where", {}), where, ()),
             measure=self._one_of(table, "is", where, MEASURES),
-            pool=self._words(table, "pool", where) if "pool" in table else CANONICAL["pool"],
+            pool=self._pool(table, where),
             scopes=self._words(table, "scopes", where) if "scopes" in table else scopes,
             unit=float(table.get("unit", 1)),
             noise=float(table.get("noise", 0)),
             lies=str(table.get("lies", "")),
         )
+
+    def _pool(self, table: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        """Which attributes name the pool; none where the numbers of one process only mean something together."""
+        found = table.get("pool", list(CANONICAL["pool"]))
+        return () if found == [] else self._words({"pool": found}, "pool", where)
 
     def _predicates(self, table: Mapping[str, Any], where: str, fields: Sequence[str]) -> tuple[Predicate, ...]:
         found = []
@@ -335,6 +364,10 @@ class _Reader:
     def _word(self, table: Mapping[str, Any], key: str, where: str) -> str:
         found = table.get(key)
         return found if isinstance(found, str) and found else self._fail(f"{where} needs {key}, a text")
+
+    def _flag(self, table: Mapping[str, Any], key: str, where: str) -> bool:
+        found = table.get(key, False)
+        return found if isinstance(found, bool) else self._fail(f"{where} has {key} = {found!r}", "true or false")
 
     def _words(self, table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
         found = table.get(key)

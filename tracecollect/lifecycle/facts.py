@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import SECOND, Instant, LeakQuery, Owner, PoolSample, Signal, Window
-from tracecollect.ports import Borrow, HoldReader, InstanceSeen, KeyTotals, OpenKey, SpanLoss
+from tracecollect.ports import (
+    Borrow,
+    HoldReader,
+    InstanceSeen,
+    KeyTotals,
+    LateReturns,
+    OpenKey,
+    Served,
+    SpanLoss,
+    Taken,
+    Wait,
+    WitnessReader,
+)
 
 DAY = 86400 * SECOND
 _LEAST_MEASURED = 20_000
+_MOST_MOMENTS = 300
+# A connection is there in less; who waits longer than this stands in a queue.
+_LONG_WAIT = SECOND // 10
+
+
+class Reader(HoldReader, WitnessReader, Protocol):
+    """The two halves of what a store tells about connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One window of the world. `signals` are those of the open keys only: the small remainder."""
+    """One window of the world. `signals` are those of the open keys only: the small remainder.
+
+    The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, late returns,
+    waits, requests served, and how many entry spans lived (`alive`, by instance and moment).
+    """
 
     window: Window
     grace: int
@@ -27,6 +51,12 @@ class Facts:
     borrows: Sequence[Borrow] = ()
     samples: Sequence[PoolSample] = ()
     instances: Sequence[InstanceSeen] = ()
+    taken: Sequence[Taken] = ()
+    minutes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    late: Sequence[LateReturns] = ()
+    waits: Sequence[Wait] = ()
+    served: Mapping[str, Served] = field(default_factory=dict)
+    alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
 
     @property
     def now(self) -> Instant:
@@ -37,6 +67,10 @@ class Facts:
         """When the process last said anything."""
         return max((one.last_at for one in self.instances if one.instance == instance), default=Instant(0))
 
+    def first_heard(self, instance: str) -> Instant:
+        """When the process first said anything in this window."""
+        return min((one.first_at for one in self.instances if one.instance == instance), default=Instant(0))
+
 
 def window_of(query: LeakQuery, now: Instant) -> Window:
     """The window that a query asks about; a day when it does not say."""
@@ -44,37 +78,66 @@ def window_of(query: LeakQuery, now: Instant) -> Window:
     return Window(Instant(until - DAY) if query.since is None else query.since, until)
 
 
-def gather(reader: HoldReader, query: LeakQuery, now: Instant, *, grace: int) -> Facts:
+def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int) -> Facts:
     """Ask the store. Keys come first, facts only for what is still open: the cost follows the open holds.
 
     `grace` in nanoseconds.
     """
     window = window_of(query, now)
-    dialects = {one.name: one for one in shipped()}
     totals = reader.totals(window, grace=grace)
     keys = open_keys(totals)
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in keys}
     for one in reader.signals_of_keys(keys, window):
         signals[OpenKey(one.instance, one.dialect, one.pair, one.key)].append(one)
-    samples = reader.samples(window)
-    # Only pools that have something out can have something leaked.
-    out = {one.instance for one in samples if one.measure == "used" and one.value > 0}
     owners: dict[tuple[str, str], list[Owner]] = {}
     for owner in reader.owners({one.trace_id for found in signals.values() for one in found if one.trace_id}):
         owners.setdefault((owner.instance, owner.trace_id), []).append(owner)
-    accused = {one.service for found in signals.values() for one in found}
-    return Facts(
+    facts = Facts(
         window=window,
         grace=grace,
-        dialects=dialects,
+        dialects={one.name: one for one in shipped()},
         signals={key: tuple(found) for key, found in signals.items() if found},
         owners={key: tuple(found) for key, found in owners.items()},
         totals=totals,
-        loss={one.instance: one for one in reader.loss(accused, window, grace=grace, enough=_enough(totals))},
-        borrows=reader.borrows(out, window) if out else (),
-        samples=samples,
+        samples=reader.samples(window),
         instances=reader.instances(window),
     )
+    return _with_witnesses(facts, reader)
+
+
+def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
+    """What only those are asked for who may be accused: processes with open keys, and with connections out."""
+    accused = {key.instance for key in facts.signals}
+    # Only pools that have something out can have something leaked.
+    out = {one.instance for one in facts.samples if one.measure in ("used", "acquires") and one.value > 0}
+    services = {one.service for found in facts.signals.values() for one in found}
+    services |= {one.service for one in facts.samples if one.instance in out}
+    window, grace = facts.window, facts.grace
+    either = accused | out
+    return replace(
+        facts,
+        loss={one.instance: one for one in reader.loss(services, window, grace=grace, enough=_enough(facts.totals))},
+        borrows=reader.borrows(out, window) if out else (),
+        taken=reader.taken(accused, window) if accused else (),
+        minutes=reader.minutes(accused, window) if accused else {},
+        late=reader.late_returns(accused, window) if accused else (),
+        waits=reader.waits(either, window, least=_LONG_WAIT) if either else (),
+        served={one.instance: one for one in reader.served(out, window)} if out else {},
+        alive=_alive(facts, reader, out),
+    )
+
+
+def _alive(facts: Facts, reader: Reader, out: set[str]) -> Mapping[str, Mapping[Instant, int]]:
+    """Entry spans alive at each sample of processes whose borrows nobody traces: they bound what is held."""
+    traced = {one.instance for one in facts.totals if one.acquired}
+    found: dict[str, Mapping[Instant, int]] = {}
+    for instance in sorted(out - traced):
+        samples = [one for one in facts.samples if one.instance == instance and one.measure in ("used", "acquires")]
+        moments = sorted({one.at for one in samples})[-_MOST_MOMENTS:]
+        counts = reader.alive(samples[0].service, instance, moments, facts.window)
+        if counts:
+            found[instance] = dict(zip(moments, counts, strict=True))
+    return found
 
 
 def open_keys(totals: Sequence[KeyTotals]) -> Sequence[OpenKey]:
@@ -93,4 +156,5 @@ def _enough(totals: Sequence[KeyTotals]) -> int:
 
     With none missing of n, what loss could explain is keys / n of the open ones: for a fiftieth, n is 50 × keys / open.
     """
-    return sum(max(_LEAST_MEASURED, 50 * one.keys // len(one.open_keys)) for one in totals if one.open_keys)
+    needed = sum(max(_LEAST_MEASURED, 50 * one.keys // len(one.open_keys)) for one in totals if one.open_keys)
+    return max(_LEAST_MEASURED, needed)

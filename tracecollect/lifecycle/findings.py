@@ -1,13 +1,12 @@
-"""Leak sites: open holds of one operation and one pool put together, and counted pools beside them."""
+"""Leak sites: open holds of one operation and one pool put together."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tracecollect.lifecycle.counts import Counted
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.verdicts import Opinion, World, acquired_at, last_sign
 from tracecollect.model import (
@@ -23,11 +22,10 @@ from tracecollect.model import (
 )
 from tracecollect.ports import OpenKey
 
-_HOUR = 3600 * SECOND
-# No number from fewer: two leaks fit almost any rate.
-_FEWEST_FOR_RATE = 3
 _EXAMPLES = 5
 _MOST_SURE = 0.99
+_ONE_WITNESS = 0.95
+_ALONE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def named(facts: Facts, accused: Iterable[Accused]) -> Sequence[Finding]:
 def _named(facts: Facts, group: Sequence[Accused]) -> Finding:
     group = sorted(group, key=lambda one: one.began)
     first = group[0]
-    use, owner, world = first.last_use, first.opinion.owner, first.world
+    use, owner = first.last_use, first.opinion.owner
     # One finding has one verdict: the doubt about lost spans is about all of them.
     verdict = min((one.opinion.verdict or Verdict.UNKNOWN for one in group), key=_ORDER.index)
     entry = owner.name if owner else ""
@@ -77,7 +75,7 @@ def _named(facts: Facts, group: Sequence[Accused]) -> Finding:
     return Finding(
         id=fingerprint(use.service, use.pool, entry, use.code or use.statement),
         verdict=verdict,
-        confidence=_confidence(verdict, world),
+        confidence=_confidence(verdict, group),
         family=pair.family,
         dialect=first.key.dialect,
         service=use.service,
@@ -89,7 +87,7 @@ def _named(facts: Facts, group: Sequence[Accused]) -> Finding:
         leaked_count=len(group),
         first_at=first.began,
         last_at=group[-1].began,
-        per_hour=rate(len(group), first.began, group[-1].began, facts.now),
+        per_hour=None,
         exhausted_at=None,
         starved_requests=0,
         evidence=_evidence(facts, group),
@@ -112,18 +110,15 @@ def _only(values: set[str]) -> str:
     return next(iter(values)) if len(values) == 1 else ""
 
 
-def _confidence(verdict: Verdict, world: World) -> float:
-    """What lost telemetry leaves of certainty; a suspicion is never better than even by much."""
-    sure = min(_MOST_SURE, 1 - world.lost_share)
-    return round(sure if verdict is Verdict.LEAKED else min(sure, 0.6), 2)
-
-
-def rate(count: int, first: Instant, last: Instant, now: Instant) -> float | None:
-    """Leaks an hour over the time in which they happened (Jeffreys: k + 1/2 events). None below three."""
-    if count < _FEWEST_FOR_RATE:
-        return None
-    hours = max(last - first, (now - first) // 100, SECOND) / _HOUR
-    return round((count + 0.5) / hours, 1)
+def _confidence(verdict: Verdict, group: Sequence[Accused]) -> float:
+    """What lost telemetry leaves of certainty, raised by a second witness; a suspicion is little better than even."""
+    sure = 1 - group[0].world.lost_share
+    if verdict is not Verdict.LEAKED:
+        return round(max(0.05, min(sure, 0.6)), 2)
+    if any(one.opinion.witness for one in group):
+        return _MOST_SURE
+    # A single hold may be an accident of telemetry that no rate describes.
+    return round(min(sure, _ALONE if len(group) == 1 else _ONE_WITNESS), 2)
 
 
 def _instance(one: Accused, now: Instant) -> LeakedHold:
@@ -150,6 +145,7 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
             f"in the same process {world.keys - world.opened} of {world.keys} holds did come back: a return is seen",
         ),
         Evidence(EvidenceKind.OBSERVED, _loss_text(world)),
+        *_metric_says(world),
     ]
     reasons = Counter(one.opinion.reason for one in group)
     found += [Evidence(EvidenceKind.INFERRED, f"{count} ×: {reason}") for reason, count in reasons.most_common(3)]
@@ -164,6 +160,16 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
             )
         )
     return tuple(found)
+
+
+def _metric_says(world: World) -> Sequence[Evidence]:
+    """The pool's own numbers beside the names."""
+    if world.counted is not None:
+        text = f"the pool's own metric has {world.counted} out that no living request holds; {world.opened} are named"
+        return [Evidence(EvidenceKind.OBSERVED, text)]
+    if world.out is not None:
+        return [Evidence(EvidenceKind.OBSERVED, f"the pool's own metric has {world.out} out at the end")]
+    return []
 
 
 def _loss_text(world: World) -> str:
@@ -182,67 +188,3 @@ def _count(number: int, noun: str) -> str:
 def _shortened(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= 80 else flat[:79] + "…"
-
-
-# --- counted ----------------------------------------------------------------------------------------
-
-
-def counted(facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], int]) -> Sequence[Finding]:
-    """One finding per pool that metrics accuse, less what findings by name say of that process already.
-
-    `already` has the named leaks by (instance, dialect); a difference within the metric's own error is no finding.
-    """
-    found = []
-    for one in pools:
-        rest = one.leaked - already.get((one.instance, one.dialect), 0)
-        if rest >= _FEWEST_FOR_RATE:
-            found.append(_counted(facts, one, rest))
-    return found
-
-
-def _counted(facts: Facts, one: Counted, leaked: int) -> Finding:
-    dialect = facts.dialects[one.dialect]
-    per_hour = rate(leaked, one.first_at, one.last_at, facts.now)
-    return Finding(
-        id=fingerprint(one.service, one.pool, "counted"),
-        # Without spans of living borrowers a busy pool and a leaking one look alike.
-        verdict=Verdict.LEAKED if one.traced else Verdict.SUSPECTED,
-        confidence=0.9 if one.traced else 0.5,
-        family="counted",
-        dialect=one.dialect,
-        service=one.service,
-        instance=one.instance,
-        pool=one.pool,
-        entry="",
-        code=None,
-        statement=None,
-        leaked_count=leaked,
-        first_at=one.first_at,
-        last_at=one.last_at,
-        per_hour=per_hour,
-        exhausted_at=exhaustion(facts.now, one, per_hour),
-        starved_requests=0,
-        evidence=(
-            Evidence(
-                EvidenceKind.OBSERVED,
-                f"the pool has {one.used} connections out and {_count(one.living, 'request')} alive to hold them; "
-                f"it stayed so for the last samples; {one.baseline} were out before any request took one",
-            ),
-            Evidence(EvidenceKind.INFERRED, f"counted, not named: {dialect.blind_to}"),
-            *(Evidence(EvidenceKind.OBSERVED, f"this metric is known to be off: {lie}") for lie in _lies(facts, one)),
-        ),
-        instances=(),
-    )
-
-
-def exhaustion(now: Instant, pool: Counted, per_hour: float | None) -> Instant | None:
-    """When the pool will have nothing left at this rate; now when it has nothing left already."""
-    if pool.maximum is None or per_hour is None:
-        return None
-    left = max(0, pool.maximum - pool.used)
-    return Instant(now + round(left / per_hour * _HOUR))
-
-
-def _lies(facts: Facts, one: Counted) -> Sequence[str]:
-    series = facts.dialects[one.dialect].series
-    return sorted({each.lies for each in series if each.measure == "used" and each.lies})

@@ -62,6 +62,15 @@ def judged(holds: Iterable[Hold], findings: Iterable[Finding]) -> tuple[Hold, ..
     )
 
 
+def open_runs(signals: Sequence[Signal], pair: Pair) -> Sequence[Sequence[Signal]]:
+    """Of one key's signals in order of time, the borrows that nothing ended."""
+    if pair.open_if == "none":
+        return [signals]
+    runs = [run for run in _runs(signals, pair) if run and not any(one.role is Role.CLOSE for one in run)]
+    # Where the newest opener decides, what lies before it is answered.
+    return runs[-1:] if pair.open_if == "last" else runs
+
+
 def _runs(signals: Sequence[Signal], pair: Pair) -> Sequence[Sequence[Signal]]:
     """Cut the signals of one key into borrows: each run begins with an opener and ends with its closer, if any."""
     if pair.open_if == "never":

@@ -7,11 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracecollect.lifecycle import findings as sites
-from tracecollect.lifecycle.counts import counted_pools
+from tracecollect.lifecycle.counted import counted, recovered
+from tracecollect.lifecycle.counts import Counted, counted_pools
 from tracecollect.lifecycle.coverage import coverages
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.findings import Accused
-from tracecollect.lifecycle.verdicts import World, judge_hold
+from tracecollect.lifecycle.holds import open_runs
+from tracecollect.lifecycle.impact import with_impact
+from tracecollect.lifecycle.verdicts import World, judge_hold, owner_of
+from tracecollect.lifecycle.witnesses import PoolsSay, Surroundings
 from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Signal, Verdict
 from tracecollect.ports import OpenKey
 
@@ -21,41 +25,52 @@ ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 
 def judge(facts: Facts) -> LeakReport:
     """What is leaked, suspected and not seen in this window, as of its end."""
-    said = opinions(facts)
+    pools = counted_pools(facts)
+    said = opinions(facts, pools)
     accused = [one for one in said if one.opinion.verdict in ACCUSING]
     by_name = sites.named(facts, accused)
     # Silence is not health: what a process took with it when it went is told, unless its site is accused anyway.
     told = {one.id for one in by_name}
     gone = sites.named(facts, (one for one in said if one.opinion.verdict is Verdict.UNKNOWN))
-    already = Counter((one.key.instance, one.key.dialect) for one in accused)
-    by_count = sites.counted(facts, counted_pools(facts), already)
-    found = sorted(
-        (*by_name, *by_count, *(one for one in gone if one.id not in told)),
-        key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id),
-    )
-    return LeakReport(facts.now, tuple(found), tuple(coverages(facts)))
+    already = Counter((one.key.instance, one.last_use.pool) for one in accused)
+    by_count = counted(facts, pools, already)
+    found = (*by_name, *by_count, *(one for one in gone if one.id not in told), *recovered(facts))
+    weighed = with_impact(facts, pools, found)
+    ordered = sorted(weighed, key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))
+    return LeakReport(facts.now, tuple(ordered), tuple(coverages(facts)))
 
 
-def opinions(facts: Facts) -> Sequence[Accused]:
-    """What is said of every key that is open: the whole remainder, the innocent included."""
-    worlds = _worlds(facts)
+def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[Accused]:
+    """What is said of every hold that is open: the whole remainder, the innocent included."""
+    holds = [
+        (key, run)
+        for key, signals in facts.signals.items()
+        for run in open_runs(signals, facts.dialects[key.dialect].pairs[key.pair])
+    ]
+    worlds = _worlds(facts, holds, counted_pools(facts) if pools is None else pools)
+    beside = Surroundings(facts, holds)
     found = []
-    for key, signals in facts.signals.items():
+    for key, run in holds:
         world = worlds[key.instance, key.dialect, key.pair]
-        owners = facts.owners.get((key.instance, signals[0].trace_id), ())
-        found.append(Accused(key, signals, judge_hold(signals, owners, world), world))
+        owners = facts.owners.get((key.instance, run[0].trace_id), ())
+        around = beside.of(key, run, owner_of(run, owners))
+        found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world))
     return _one_voice(facts, found)
 
 
-def _worlds(facts: Facts) -> Mapping[tuple[str, str, str], World]:
-    opened = Counter((one.instance, one.dialect, one.pair) for one in facts.signals)
+def _worlds(
+    facts: Facts, holds: Sequence[tuple[OpenKey, Sequence[Signal]]], pools: Sequence[Counted]
+) -> Mapping[tuple[str, str, str], World]:
+    opened = Counter((key.instance, key.dialect, key.pair) for key, _ in holds)
     keys: Counter[tuple[str, str, str]] = Counter()
     stray: Counter[tuple[str, str, str]] = Counter()
     for total in facts.totals:
-        keys[total.instance, total.dialect, total.pair] += total.keys
+        pair = total.instance, total.dialect, total.pair
+        keys[pair] += total.keys
         # Only where each acquire is a signal of its own does a close without one show that signals get lost.
-        if facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
-            stray[total.instance, total.dialect, total.pair] += total.stray_closes
+        if pair in opened and facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
+            stray[pair] += total.stray_closes
+    metrics = PoolsSay(facts, pools)
     return {
         pair: World(
             now=facts.now,
@@ -65,9 +80,14 @@ def _worlds(facts: Facts) -> Mapping[tuple[str, str, str], World]:
             opened=count,
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
+            **metrics.about(pair[0], {run[-1].pool for key, run in holds if _pair(key) == pair}),
         )
         for pair, count in opened.items()
     }
+
+
+def _pair(key: OpenKey) -> tuple[str, str, str]:
+    return key.instance, key.dialect, key.pair
 
 
 def _one_voice(facts: Facts, found: Sequence[Accused]) -> Sequence[Accused]:

@@ -9,6 +9,8 @@ from tracecollect.model import Coverage, Instant, LeakReport, PoolReport, PoolSa
 
 Process = tuple[str, str]
 """A service's instance and one dialect spoken in it."""
+TOGETHER = " + "
+"""Between the names of pools that a library counts together."""
 
 
 def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
@@ -32,6 +34,8 @@ def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
 
 
 def _same(metric: str, metrics: set[str], spans: set[str]) -> str:
+    if not metric and len(spans) > 1:
+        return TOGETHER.join(sorted(spans))
     fitting = [name for name in spans if metric.endswith(name)]
     if len(fitting) == 1:
         return fitting[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tracecollect.model import SECOND, Instant, Owner, Role, Signal, SignalKind, Verdict
-from tracecollect.ports import SpanLoss
+from tracecollect.ports import LateReturns, SpanLoss
 
 # A statement this long after its owner's end is work that goes on without the request: in use, not leaked.
 _AFTERWARDS = SECOND
@@ -20,11 +20,19 @@ _AFTERWARDS = SECOND
 # binomial test is satisfied and yet 41 of 240 names would be wrong.
 _MOST_LOST = 0.10
 _RARE = 1e-3
+# One hold in so many that comes back after its owner may be an accident; more often it is how the path works.
+_HANDS_ON = 0.01
+# So much longer than the longest late return seen, nobody waits for it any more.
+_PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What surrounds the open keys of one pair in one process."""
+    """What surrounds the open holds of one pair in one process.
+
+    `counted`: how many the pool's own metric says are out that nobody living holds (None: no metric tells);
+    `out`: how many it says are out at all.
+    """
 
     now: Instant
     grace: int
@@ -33,10 +41,13 @@ class World:
     opened: int
     stray_closes: int
     loss: SpanLoss | None
+    counted: int | None = None
+    out: int | None = None
+    collected: int = 0
 
     @property
     def lost_share(self) -> float:
-        """Which share of the open keys lost ends would explain, by the measured loss of the process."""
+        """Which share of the open holds lost ends would explain, by the measured loss of the process."""
         return min(1.0, self._mean * self.keys / max(1, self.opened))
 
     @property
@@ -45,23 +56,57 @@ class World:
         return _at_least(self.opened, self.keys, self._upper)
 
     @property
+    def confirmed(self) -> bool:
+        """The pool's own metric counts as many out, whatever spans got lost."""
+        return self.counted is not None and self.counted + max(1, self.opened // 20) >= self.opened
+
+    @property
+    def refuted(self) -> bool:
+        """The pool has clearly fewer out than holds are open: most of them came back and we were not told."""
+        return self.out is not None and 2 * (self.out + self.collected) < self.opened
+
+    @property
     def _mean(self) -> float:
         referred, missing = (self.loss.referred, self.loss.missing) if self.loss else (0, 0)
-        return (missing + 0.5) / (referred + 1)
+        return max((missing + 0.5) / (referred + 1), self.stray_closes / max(1, self.keys))
 
     @property
     def _upper(self) -> float:
         referred, missing = (self.loss.referred, self.loss.missing) if self.loss else (0, 0)
-        return min(1.0, (missing + 3) / max(1, referred))
+        by_strays = (self.stray_closes + 3 * math.sqrt(self.stray_closes)) / max(1, self.keys)
+        return min(1.0, max((missing + 3) / max(1, referred), by_strays))
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known beside one hold's own signals.
+
+    `taken_again`: its physical connection was borrowed later; `missed`: it was not, while its pool was used so much
+    that it would have been; `gap`: the stream of its process broke off just then; `young`: it is one of few that the
+    process took in its first minute, and its work went on; `late`: how its path returns connections after the owner.
+    """
+
+    taken_again: bool = False
+    missed: bool = False
+    gap: bool = False
+    young: bool = False
+    late: LateReturns | None = None
+
+
+NOTHING = Beside()
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """A verdict on one hold, with the sentence that gives its reason. No verdict: still on probation."""
+    """A verdict on one hold, with the sentence that gives its reason. No verdict: nothing is said of it.
+
+    `witness`: the independent voice that confirms it, if any.
+    """
 
     verdict: Verdict | None
     reason: str
     owner: Owner | None = None
+    witness: str = ""
 
 
 def last_sign(signals: Sequence[Signal]) -> Instant:
@@ -76,25 +121,64 @@ def owner_of(signals: Sequence[Signal], owners: Sequence[Owner]) -> Owner | None
     return max(started, key=lambda one: one.start, default=None)
 
 
-def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World) -> Opinion:
+def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World, beside: Beside = NOTHING) -> Opinion:
     """What is said of a hold that was opened and not closed."""
     sign = last_sign(signals)
     if world.now - sign < world.grace:
         return Opinion(None, "on probation: too young to tell")
+    if beside.taken_again:
+        return Opinion(None, "its connection was borrowed again later: only the news of its return got lost")
     owner = owner_of(signals, owners)
     if owner is None:
-        return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
+        return _without_owner(sign, world, beside)
     if owner.end > world.now - world.grace:
         return Opinion(Verdict.HELD_LONG, "its owner ended only just now", owner)
     if world.alive_until < sign + world.grace:
         return Opinion(Verdict.UNKNOWN, "the process was not heard of afterwards: it may be gone", owner)
+    if beside.gap:
+        return Opinion(
+            Verdict.UNKNOWN, "nothing at all was heard of the process just then: the end may be in the gap", owner
+        )
     if sign > owner.end + _AFTERWARDS:
         return Opinion(Verdict.HELD_LONG, "it was still used after its owner had ended", owner)
-    return _weighed(owner, world)
+    if beside.young:
+        return Opinion(Verdict.PINNED_BY_DESIGN, "taken once when the process began, and never again", owner)
+    return _handed_on(owner, world, beside) or _weighed(owner, world, beside)
 
 
-def _weighed(owner: Owner, world: World) -> Opinion:
+def _without_owner(sign: Instant, world: World, beside: Beside) -> Opinion:
+    """No entry span: it lives, or it was lost. Where spans do get lost, identity and long silence tell."""
+    lossy = world.loss is not None and world.loss.missing > 0
+    if lossy and beside.missed and world.now - sign > 5 * world.grace and world.alive_until >= sign + world.grace:
+        reason = "its connection was not seen again while others were; the span of its request is missing, too"
+        return Opinion(Verdict.SUSPECTED, reason, witness="identity")
+    return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
+
+
+def _handed_on(owner: Owner, world: World, beside: Beside) -> Opinion | None:
+    """A path that is known to give connections back after its owner's end has more time, and is never certain."""
+    late = beside.late
+    if late is None or late.late < max(2, _HANDS_ON * late.closed):
+        return None
+    if world.now - owner.end < _PATIENCE * late.latest:
+        seconds = late.latest / SECOND
+        reason = f"this operation hands its connections on: they came back up to {seconds:.1f} s after it"
+        return Opinion(Verdict.HELD_LONG, reason, owner)
+    if beside.missed or world.confirmed:
+        return None
+    return Opinion(Verdict.SUSPECTED, "its owner ended long ago, though this operation hands connections on", owner)
+
+
+def _weighed(owner: Owner, world: World, beside: Beside) -> Opinion:
     """The owner is gone and the hold is not: leaked, unless lost telemetry may be what is missing."""
+    if beside.missed:
+        reason = "its owner ended, and its connection was not seen again while the others of its pool were"
+        return Opinion(Verdict.LEAKED, reason, owner, "identity")
+    if world.refuted:
+        return Opinion(Verdict.SUSPECTED, f"the pool's own metric says that only {world.out} are out", owner)
+    if world.confirmed:
+        reason = "its owner ended, nothing happened in it any more, and the pool's own metric has as many out"
+        return Opinion(Verdict.LEAKED, reason, owner, "metric")
     if world.stray_closes >= world.opened:
         return Opinion(Verdict.SUSPECTED, "as many releases came without their acquire: spans get lost here", owner)
     if world.chance >= _RARE or world.lost_share > _MOST_LOST:

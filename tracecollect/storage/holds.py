@@ -164,7 +164,7 @@ class StoredHolds(StoredWitnesses):
             pool=pool,
             limit=_MOST_SAMPLES,
         )
-        return [
+        samples = [
             PoolSample(
                 row["service"],
                 row["instance"],
@@ -177,6 +177,17 @@ class StoredHolds(StoredWitnesses):
                 tuple(row["trace_ids"]),
             )
             for row in found
+        ]
+        return self._once(samples)
+
+    def _once(self, samples: Sequence[PoolSample]) -> Sequence[PoolSample]:
+        """Without the metrics of dialects that say again what another one says of the same process."""
+        yielding = {one.name: one.yields_to for one in self._dialects if one.yields_to}
+        counting = {(one.instance, one.dialect) for one in samples if one.measure == "used"}
+        return [
+            one
+            for one in samples
+            if not any((one.instance, other) in counting for other in yielding.get(one.dialect, ()))
         ]
 
     def instances(self, window: Window) -> Sequence[InstanceSeen]:

@@ -27,16 +27,16 @@ class StoredWitnesses:
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         pairs = {(one.name, pair.name, one.version): pair for one in self._dialects for pair in one.pairs.values()}
         self._current = list(pairs)
-        self._counting = [key[:2] for key, pair in pairs.items() if pair.family == "count"]
         self._touched = [key for key, pair in pairs.items() if pair.entered_by == "touch"]
+        self._counting = [(one.name, pair.name) for one in self._dialects for pair in one.counting]
 
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
         return bounds(window) | {"instances": sorted(set(instances)), "pairs": self._current}
 
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
-        asked = self._of(instances, window) | {"counting": self._counting, "touched": self._touched, "limit": _MOST_BORROWS}
-        found = self._engine.rows("holds_borrows", **asked)
+        asked = self._of(instances, window) | {"touched": self._touched, "counting": self._counting}
+        found = self._engine.rows("holds_borrows", **asked, limit=_MOST_BORROWS)
         return [_borrow(row) for row in found]
 
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:

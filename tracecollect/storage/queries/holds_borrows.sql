@@ -1,12 +1,14 @@
 -- Borrows with the end of the entry span that took each (0 where it has not arrived), the last thing done with it, and
 -- whether a physical connection was opened for it: the library says so, or traces the opening inside the borrow.
 -- Where no acquire is told, use is: one borrow a request and connection, or a request and pool where connections have no id.
--- Where the acquire is not told (pairs entered by touch) a borrow may be as old as the entry span.
+-- Such a borrow, and one of a pair that is entered by touch, may be as old as the entry span.
 -- A trace with several borrows does not say which of them a statement used, so each may have been back from its start.
+-- Where every use shows the hold, those of one key are one borrow, from the first of them to the last.
 WITH signals AS
 (
     SELECT service, instance, dialect, (dialect, pair) IN {counting:Array(Tuple(String, String))} AS counting, connection_id, signal, role, trace_id, span_id, s.parent_id AS parent, s.pool AS pool, at, started, s.statement AS statement, s.reason AS reason,
-           (dialect, pair, version) IN {touched:Array(Tuple(String, String, UInt16))} AS touch
+           (dialect, pair, version) IN {touched:Array(Tuple(String, String, UInt16))} AS touch,
+           if(touch AND signal = 'acquired', key, span_id) AS hold
     FROM connection_signals AS s
     WHERE instance IN {instances:Array(String)} AND signal IN ('acquired', 'opened', 'used', 'failed')
       AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
@@ -14,18 +16,18 @@ WITH signals AS
 ),
 borrows AS
 (
-    SELECT service, instance, dialect, pool, trace_id, span_id, min(at) AS acquired, min(started) AS began, max(reason) AS told, max(touch) AS touched
-    FROM signals WHERE signal = 'acquired' AND role = 'open'
-    GROUP BY service, instance, dialect, pool, trace_id, span_id
+    SELECT service, instance, dialect, max(s.pool) AS pool, trace_id, argMin(s.span_id, s.at) AS span_id, min(s.at) AS acquired, min(started) AS began, max(reason) AS told, max(touch) AS touched
+    FROM signals AS s WHERE signal = 'acquired' AND role = 'open'
+    GROUP BY service, instance, dialect, trace_id, hold
     UNION ALL
-    SELECT service, instance, dialect, pool, trace_id, argMin(u.span_id, at) AS span_id, min(at) AS acquired, min(started) AS began, '' AS told, max(touch) AS touched
+    SELECT service, instance, dialect, pool, trace_id, argMin(u.span_id, at) AS span_id, min(at) AS acquired, min(started) AS began, '' AS told, 1 AS touched
     FROM signals AS u WHERE signal = 'used' AND role = 'open' AND counting
     GROUP BY service, instance, dialect, pool, trace_id, connection_id
 ),
 uses AS
 (
-    SELECT instance, dialect, trace_id, uniqExactIf(span_id, signal = 'acquired' AND role = 'open') AS borrowed,
-           maxIf(at, signal = 'used') AS last, argMaxIf(statement, at, signal = 'used') AS said, countIf(signal = 'failed') AS failures
+    SELECT instance, dialect, trace_id, uniqExactIf(hold, signal = 'acquired' AND role = 'open') AS borrowed,
+           maxIf(at, touch OR signal = 'used') AS last, argMaxIf(statement, at, touch OR signal = 'used') AS said, countIf(signal = 'failed') AS failures
     FROM signals
     GROUP BY instance, dialect, trace_id
 ),

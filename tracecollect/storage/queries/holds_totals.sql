@@ -16,13 +16,17 @@ WITH counted AS
     GROUP BY dialect, pair, instance, key
     HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
 )
-SELECT service, instance, dialect, pair, pool, countIf(has_open OR has_close) AS keys, countIf(has_open AND has_close) AS closed, countIf(has_close AND NOT has_open) AS stray,
+-- Closers beyond the openers of their key are stray: those that came without a trace share one key. A key that has
+-- notes only was not taken from anywhere. The pool of a key is what its openers and closers say, if they do.
+SELECT service, instance, dialect, pair, pool, countIf(has_open OR has_close) AS keys, countIf(has_open AND has_close) AS closed,
+       sum(if(closes > opens, closes - opens, 0)) AS stray,
        sum(acquires) AS acquired, toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
        groupArrayIf({limit:UInt32})(key, is_open) AS open_keys
 FROM
 (
-    SELECT any(s.service) AS service, instance, dialect, pair, key, max(s.pool) AS pool,
-           countIf(role = 'open') > 0 AS has_open, countIf(role = 'close') > 0 AS has_close,
+    SELECT any(s.service) AS service, instance, dialect, pair, key,
+           maxIf(s.pool, role != 'note') AS said_pool, if(said_pool != '', said_pool, max(s.pool)) AS pool,
+           countIf(role = 'open') AS opens, countIf(role = 'close') AS closes, opens > 0 AS has_open, closes > 0 AS has_close,
            countIf(signal = 'acquired') AS acquires, min(at) AS first, max(at) AS last,
            maxIf(at, role != 'note') AS last_sign, maxIf(at, role = 'open') AS opened,
            has_open AND last_sign <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64}) AND opened > maxIf(at, role = 'pin')

@@ -1,0 +1,1 @@
+"""Telemetry made by hand, and the real store that it is put into."""

@@ -1,0 +1,1 @@
+../../../../../../../../../docs/emitters/java/ObservedDataSource.java

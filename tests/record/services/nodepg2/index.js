@@ -1,0 +1,8 @@
+// One node-postgres pool.
+const pg = require("../_node/pg");
+const serve = require("../_node/shop");
+
+const pool = pg.open(process.env.DATABASE_URL, Number(process.env.POOL_MAX));
+const orders = { state: () => pg.state(pool) };
+for (const name of ["show", "create", "pay", "export", "peek", "slow"]) orders[name] = pg[name].bind(null, pool);
+serve(orders);

@@ -1,0 +1,97 @@
+"""Who may rightly hold a connection at a moment: borrowers whose request lives, or at least requests that live."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.model import Instant
+from tracecollect.ports import Borrow, Served, SpanLoss
+
+# Fewer requests than this tell nothing about the share that is traced.
+_LEAST_SERVED = 20
+_ALL_SEEN = 0.95
+
+
+class Living:
+    """How many of those who may hold a connection lived, at any moment. `by`: borrows or entries.
+
+    `share`: which part of the requests is traced at all, by the process's own metrics. Where it is not the whole, as
+    many more are taken to live as would be needed to make the seen ones improbable: the count is then a lower bound.
+    """
+
+    def __init__(self, begun: Sequence[Instant], ended: Sequence[Instant], by: str, share: float = 1.0) -> None:
+        self._begun = sorted(begun)
+        self._ended = sorted(ended)
+        self.by = by
+        self.share = share
+
+    def at(self, moment: Instant) -> float:
+        """How many lived."""
+        seen = bisect_right(self._begun, moment) - bisect_right(self._ended, moment)
+        return seen if self.share >= 1 else self._with_unseen(seen)
+
+    def _with_unseen(self, seen: int) -> float:
+        unseen = (1 - self.share) / self.share
+        return seen / self.share + 3 * math.sqrt(seen * (1 - self.share)) / self.share + 3 * unseen
+
+    def begun_by(self, moment: Instant) -> int:
+        """How many had begun."""
+        return bisect_right(self._begun, moment)
+
+    def ended_by(self, moment: Instant) -> int:
+        """How many had ended: as many connections at most can have been forgotten by then."""
+        return bisect_right(self._ended, moment)
+
+
+class _Entries(Living):
+    """Known by a count at each sample only."""
+
+    def __init__(self, alive: Mapping[Instant, int], share: float) -> None:
+        super().__init__((), (), "entries", share)
+        self._alive = alive
+
+    def at(self, moment: Instant) -> float:
+        """How many lived; none known for that moment: so many that nobody can be accused."""
+        seen = self._alive.get(moment)
+        if seen is None:
+            return math.inf
+        return seen if self.share >= 1 else self._with_unseen(seen)
+
+
+def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | None:
+    """Those who may hold a connection of this pool; None where nothing is known of anybody."""
+    share = _share(facts.served.get(instance))
+    borrows = [one for one in facts.borrows if one.instance == instance]
+    borrows = [one for one in borrows if one.dialect == dialect] or borrows
+    # Where no name fits, all borrows of the process may be this pool's.
+    borrows = [one for one in borrows if one.pool == pool] or borrows
+    if borrows:
+        begun = [one.at for one in borrows]
+        return Living(begun, _ends(borrows, facts), "borrows", share)
+    alive = facts.alive.get(instance)
+    return _Entries(alive, share) if alive else None
+
+
+def _ends(borrows: Sequence[Borrow], facts: Facts) -> Sequence[Instant]:
+    """When the owners ended. One that has not arrived lives, unless as many as it are lost on the way."""
+    ended = [max(one.at, one.owner_end) for one in borrows if one.owner_end is not None]
+    longest = max((one.owner_end - one.at for one in borrows if one.owner_end is not None), default=0)
+    patience = max(facts.grace, 2 * longest)
+    missing = sorted(one.at for one in borrows if one.owner_end is None and one.at < facts.now - patience)
+    lost = round(_rate(facts.loss.get(borrows[0].instance)) * len(borrows))
+    return [*ended, *(Instant(at + patience) for at in missing[:lost])]
+
+
+def _rate(loss: SpanLoss | None) -> float:
+    return loss.missing / loss.referred if loss is not None and loss.referred else 0.0
+
+
+def _share(served: Served | None) -> float:
+    """Which part of the requests was traced; 1 where it cannot be told or nearly all were."""
+    if served is None or served.served < _LEAST_SERVED:
+        return 1.0
+    share = served.traced / served.served
+    return 1.0 if share >= _ALL_SEEN else max(share, 0.001)

@@ -1,0 +1,129 @@
+"""What else speaks about an open hold: its physical connection, its pool's metric, the stream it came by, its path."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypedDict
+
+from tracecollect.lifecycle.counts import Counted
+from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.pools import span_names
+from tracecollect.lifecycle.verdicts import Beside, acquired_at, last_sign
+from tracecollect.model import SECOND, Instant, Owner, Signal
+from tracecollect.ports import OpenKey, Taken
+
+Held = tuple[OpenKey, Sequence[Signal]]
+_MINUTE = 60
+_SILENT_MINUTES = 3
+_YOUTH = 60 * SECOND
+# A process that went on so long without taking another one has shown that it wants no more.
+_SETTLED = 600 * SECOND
+_FEW = 2
+# So many borrows of others, and each of them as often, before a connection that was back would have been among them.
+_LEAST_TAKEN = 3
+_ROUNDS = 2
+COLLECTED = "collected"
+"""The pair under which dialects note what garbage collection took back."""
+
+
+class Surroundings:
+    """Looks around each open hold."""
+
+    def __init__(self, facts: Facts, holds: Sequence[Held]) -> None:
+        self._facts = facts
+        self._identities = _Identities(facts.taken)
+        self._late = {(one.instance, one.dialect, one.pair, one.entry): one for one in facts.late}
+        self._sites = Counter(_site(key, run) for key, run in holds)
+
+    def of(self, key: OpenKey, run: Sequence[Signal], owner: Owner | None) -> Beside:
+        """Everything that is known beside the hold's own signals."""
+        began, sign = acquired_at(run), last_sign(run)
+        connection = next((one.connection_id for one in run if one.connection_id), "")
+        again, missed = self._identities.after(key.instance, run[-1].pool, connection, began, sign)
+        return Beside(
+            taken_again=again,
+            missed=missed,
+            gap=_broke_off(self._facts.minutes.get(key.instance, ()), sign),
+            young=self._is_young(key, run, began),
+            late=self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None,
+        )
+
+    def _is_young(self, key: OpenKey, run: Sequence[Signal], began: Instant) -> bool:
+        born, heard = self._facts.first_heard(key.instance), self._facts.last_heard(key.instance)
+        settled = min(heard, self._facts.now) - began > _SETTLED
+        return settled and began < born + _YOUTH and self._sites[_site(key, run)] <= _FEW
+
+
+def _site(key: OpenKey, run: Sequence[Signal]) -> tuple[str, str, str, str]:
+    return key.instance, key.dialect, key.pair, run[-1].statement or run[-1].code
+
+
+def _broke_off(minutes: Sequence[int], sign: Instant) -> bool:
+    """Nothing came for minutes after this sign, then the process was heard of again."""
+    here = sign // SECOND // _MINUTE * _MINUTE
+    place = bisect_right(minutes, here)
+    return place < len(minutes) and minutes[place] - here > _SILENT_MINUTES * _MINUTE
+
+
+class _Identities:
+    """Which physical connection was taken when."""
+
+    def __init__(self, taken: Iterable[Taken]) -> None:
+        self._by_pool: dict[tuple[str, str], dict[str, tuple[Instant, ...]]] = {}
+        for one in taken:
+            self._by_pool.setdefault((one.instance, one.pool), {})[one.connection_id] = one.at
+
+    def after(self, instance: str, pool: str, connection: str, began: Instant, sign: Instant) -> tuple[bool, bool]:
+        """Was this connection taken again; and if not, were others so often that it would have been?"""
+        known = self._by_pool.get((instance, pool), {})
+        if not connection or connection not in known:
+            return False, False
+        if known[connection][-1] > max(began, sign):
+            return True, False
+        others = [len(at) - bisect_right(at, sign) for name, at in known.items() if name != connection]
+        active = sum(1 for one in others if one)
+        return False, sum(others) >= max(_LEAST_TAKEN, _ROUNDS * active)
+
+
+class Numbers(TypedDict):
+    """What a pool's own numbers say, as `World` wants it."""
+
+    counted: int | None
+    out: int | None
+    collected: int
+
+
+class PoolsSay:
+    """The pools' metrics, by the names that spans give the pools."""
+
+    def __init__(self, facts: Facts, pools: Sequence[Counted]) -> None:
+        self._counted = {(one.instance, one.pool): one.leaked for one in pools}
+        self._out = _out(facts)
+        self._collected = Counter[str]()
+        for total in facts.totals:
+            if total.pair == COLLECTED:
+                self._collected[total.instance] += total.keys
+
+    def about(self, instance: str, pools: Collection[str]) -> Numbers:
+        """Over some pools of a process; a pool without a metric leaves the sum unknown."""
+        counted = [self._counted.get((instance, pool)) for pool in pools]
+        out = [self._out.get((instance, pool)) for pool in pools]
+        return {"counted": _sum(counted), "out": _sum(out), "collected": self._collected[instance]}
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [one for one in values if one is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _out(facts: Facts) -> dict[tuple[str, str], int]:
+    """The most that each pool had out in its last samples, where it was still measured lately."""
+    names = span_names(facts)
+    found: dict[tuple[str, str], list[int]] = {}
+    for one in facts.samples:
+        if one.measure == "used" and one.at <= facts.now:
+            name = names[one.instance, one.dialect, one.pool]
+            found.setdefault((one.instance, name), []).append(round(one.value))
+    return {pool: max(values[-3:]) for pool, values in found.items() if len(values) > 3}
