@@ -27,17 +27,20 @@ ELIMINATED = "eliminated"
 COUNTED = "counted"
 
 
-def counted(facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], int]) -> Sequence[Finding]:
-    """Of each pool that metrics accuse: how many are out beyond those named `already` (by instance and pool).
+def counted(
+    facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], Sequence[str]]
+) -> Sequence[Finding]:
+    """Of each pool that metrics accuse: how many are out beyond the traces named `already` (by instance and pool).
 
     Where the library tells which borrow opened a connection, also who has them.
     """
     found: list[Finding] = []
     for one in pools:
-        rest = one.leaked - already.get((one.instance, one.pool), 0)
+        traces = already.get((one.instance, one.pool), ())
+        rest = one.leaked - len(traces)
         if rest < FEWEST:
             continue
-        named = _eliminated(facts, one) if one.by == "borrows" else []
+        named = _eliminated(facts, one, rest, traces) if one.by == "borrows" else []
         found += [*named, _counted(facts, one, rest, sum(each.leaked_count for each in named))]
     return found
 
@@ -108,18 +111,18 @@ def _lies(facts: Facts, one: Counted) -> Sequence[str]:
 # --- named because nobody else is left ----------------------------------------------------------------
 
 
-def _eliminated(facts: Facts, pool: Counted) -> Sequence[Finding]:
-    """The borrows that nobody else can have been, by operation and statement."""
+def _eliminated(facts: Facts, pool: Counted, rest: int, traces: Sequence[str]) -> Sequence[Finding]:
+    """The borrows that nobody else can have been, by operation and statement; `traces` are known to be out."""
     settled = facts.now - facts.grace
     of_pool = [one for one in facts.borrows if (one.instance, one.dialect) == (pool.instance, pool.dialect)]
     of_pool = [one for one in of_pool if one.pool == pool.pool] or of_pool
-    told = eliminate(of_pool)
+    told = eliminate(of_pool, set(traces))
     certain = [one for one in told.certain if one.owner_end is not None and one.owner_end <= settled]
     likely = [one for one in told.likely if one.owner_end is not None and one.owner_end <= settled]
-    if len(certain) > pool.leaked:
+    if len(certain) > rest:
         # More than are out: the rule does not hold here (a pool that closes and reopens), so it names nobody.
         return []
-    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: pool.leaked - len(certain)]))
+    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: rest - len(certain)]))
     return [finding for verdict, tier in tiers for finding in _sites(facts, pool, verdict, tier)]
 
 
