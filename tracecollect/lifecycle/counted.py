@@ -26,15 +26,8 @@ ELIMINATED = "eliminated"
 """The family of a finding whose holds were named because nobody else can have them; they are counted elsewhere, too."""
 
 
-<<<<<<< HEAD
-def counted(
-    facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], Sequence[str]]
-) -> Sequence[Finding]:
-    """Of each pool that metrics accuse: how many are out beyond the traces named `already` (by instance and pool).
-=======
 def counted(facts: Facts, pools: Iterable[Counted], named: Iterable[Finding]) -> Sequence[Finding]:
     """Of each pool that metrics accuse: how many are out, if `named` findings do not name them all.
->>>>>>> 20b116d634adb00f90869c5fd9291e73059309c9
 
     The count is of the whole pool, those included that have a name: `lost` does not count them twice. Where the library
     tells which borrow opened a connection, also who must have them.
@@ -43,15 +36,6 @@ def counted(facts: Facts, pools: Iterable[Counted], named: Iterable[Finding]) ->
     for one in named:
         by_pool.setdefault((one.service, one.pool), []).append(one)
     found: list[Finding] = []
-<<<<<<< HEAD
-    for one in pools:
-        traces = already.get((one.instance, one.pool), ())
-        rest = one.leaked - len(traces)
-        if rest < FEWEST:
-            continue
-        named = _eliminated(facts, one, rest, traces) if one.by == "borrows" else []
-        found += [*named, _counted(facts, one, rest, sum(each.leaked_count for each in named))]
-=======
     for pool in pools:
         known = [one for one in by_pool.get((pool.service, pool.pool), ()) if one.instance in ("", pool.instance)]
         traces = {hold.trace_id for one in known for hold in one.instances}
@@ -60,7 +44,6 @@ def counted(facts: Facts, pools: Iterable[Counted], named: Iterable[Finding]) ->
             continue
         more = _eliminated(facts, pool, traces) if pool.by == "borrows" else []
         found += [*more, _counted(facts, pool, already + sum(one.leaked_count for one in more))]
->>>>>>> 20b116d634adb00f90869c5fd9291e73059309c9
     return found
 
 
@@ -130,35 +113,21 @@ def _lies(facts: Facts, one: Counted) -> Sequence[str]:
 # --- named because nobody else is left ----------------------------------------------------------------
 
 
-<<<<<<< HEAD
-def _eliminated(facts: Facts, pool: Counted, rest: int, traces: Sequence[str]) -> Sequence[Finding]:
-    """The borrows that nobody else can have been, by operation and statement; `traces` are known to be out."""
-    settled = facts.now - facts.grace
-    of_pool = [one for one in facts.borrows if (one.instance, one.dialect) == (pool.instance, pool.dialect)]
-    of_pool = [one for one in of_pool if one.pool == pool.pool] or of_pool
-    told = eliminate(of_pool, set(traces))
-    certain = [one for one in told.certain if one.owner_end is not None and one.owner_end <= settled]
-    likely = [one for one in told.likely if one.owner_end is not None and one.owner_end <= settled]
-    if len(certain) > rest:
-        # More than are out: the rule does not hold here (a pool that closes and reopens), so it names nobody.
-        return []
-    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: rest - len(certain)]))
-=======
 def _eliminated(facts: Facts, pool: Counted, named: Collection[str]) -> Sequence[Finding]:
     """The borrows that nobody else can have been, by operation and statement; less those of traces named already."""
     settled = facts.now - facts.grace
     of_pool = [one for one in facts.borrows if (one.instance, one.dialect) == (pool.instance, pool.dialect)]
     of_pool = [one for one in of_pool if one.pool == pool.pool] or of_pool
-    told = eliminate(of_pool)
-    if len(told.certain) > pool.leaked:
+    told = eliminate(of_pool, named)
+    rest = pool.leaked - len(named)
+    if len(told.certain) > rest:
         # More than are out: the rule does not hold here (a pool that closes and reopens), so it names nobody.
         return []
     certain, likely = (
-        [one for one in tier if one.owner_end is not None and one.owner_end <= settled and one.trace_id not in named]
+        [one for one in tier if one.owner_end is not None and one.owner_end <= settled]
         for tier in (told.certain, told.likely)
     )
-    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: pool.leaked - len(told.certain)]))
->>>>>>> 20b116d634adb00f90869c5fd9291e73059309c9
+    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: rest - len(told.certain)]))
     return [finding for verdict, tier in tiers for finding in _sites(facts, pool, verdict, tier)]
 
 

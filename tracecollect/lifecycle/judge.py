@@ -33,14 +33,7 @@ def judge(facts: Facts) -> LeakReport:
     # Silence is not health: what a process took with it when it went is told, unless its site is accused anyway.
     told = {one.id for one in by_name}
     gone = sites.named(facts, (one for one in said if one.opinion.verdict is Verdict.UNKNOWN))
-<<<<<<< HEAD
-    already: dict[tuple[str, str], list[str]] = {}
-    for one in accused:
-        already.setdefault((one.key.instance, one.last_use.pool), []).append(one.last_use.trace_id)
-    by_count = counted(facts, pools, already)
-=======
     by_count = counted(facts, pools, by_name)
->>>>>>> 20b116d634adb00f90869c5fd9291e73059309c9
     found = (*by_name, *by_count, *(one for one in gone if one.id not in told), *recovered(facts))
     weighed = with_impact(facts, pools, found)
     ordered = sorted(weighed, key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))

@@ -76,7 +76,7 @@ class StoredHolds(StoredWitnesses):
     # --- keys and signals ---------------------------------------------------------------------------
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys in order of time."""
+        """The facts of these keys in order of time; of keys that are used again, those since the last close."""
         wanted = set(keys)
         if not wanted:
             return []

@@ -13,6 +13,7 @@ from fixtures.process import END, Say, forgotten, shop
 from test_captures import GRACE, answers, at
 
 from tracecollect.lifecycle.counted import ELIMINATED
+from tracecollect.lifecycle.findings import lost
 from tracecollect.model import CoverageLevel, Instant, LeakQuery, LeakReport, Signal
 from tracecollect.ports import Batch
 from tracecollect.storage.clickhouse import ClickHouseStore
@@ -45,12 +46,6 @@ def accused(report: LeakReport) -> Counter[str]:
     return Counter({hold.trace_id for one in findings for hold in one.instances})
 
 
-def total(report: LeakReport) -> int:
-    """How many connections are said to be leaked; those named by elimination are counted beside it."""
-    findings = (one for one in report.findings if one.verdict in ACCUSING and one.family != ELIMINATED)
-    return sum(one.leaked_count for one in findings)
-
-
 @pytest.mark.parametrize("sample", LEAKING)
 def test_every_leak_is_named_where_it_can_be_and_counted_where_not(tmp_path, sample):
     one = Capture(sample)
@@ -60,7 +55,7 @@ def test_every_leak_is_named_where_it_can_be_and_counted_where_not(tmp_path, sam
     nameable = Counter(each["trace_id"] for each in one.labels["leaks"] if each["route"] in routes)
     assert not accused(report) - one.leaked()
     assert not nameable - accused(report)
-    assert total(report) == one.leaked().total()
+    assert lost(each for each in report.findings if each.verdict in ACCUSING) == one.leaked().total()
     assert {each.level for each in report.coverage} == {level}
 
 
