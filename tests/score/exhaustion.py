@@ -88,5 +88,7 @@ def _judged(drain: Drain, seen: np.ndarray) -> tuple[Instant, Instant]:
     )
     (said,) = with_impact(facts, (), [finding])
     impact = said.impact
-    assert impact is not None and impact.exhausted_from is not None and impact.exhausted_to is not None
+    assert impact is not None
+    assert impact.exhausted_from is not None
+    assert impact.exhausted_to is not None
     return impact.exhausted_from, impact.exhausted_to
