@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from tracecollect.cli.tables import clean, clock, length, room_or, shorten, verdict
+from tracecollect.lifecycle.findings import lost
 from tracecollect.model import (
     SECOND,
     Coverage,
@@ -45,8 +46,7 @@ def headline(answer: LeakReport) -> str:
     accused = [one for one in answer.findings if one.verdict in _ACCUSED]
     when = f"as of {clock(answer.as_of)}"
     if accused:
-        lost = sum(one.leaked_count for one in accused)
-        return f"{_many(lost, 'connection')} not given back at {_many(len(accused), 'place')}, {when}"
+        return f"{_many(lost(accused), 'connection')} not given back at {_many(len(accused), 'place')}, {when}"
     blind = [one for one in answer.coverage if one.level is CoverageLevel.BLIND]
     seen = len(answer.coverage) - len(blind)
     if not answer.coverage:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.attribution import suspects
 from tracecollect.lifecycle.counts import FEWEST, Counted
 from tracecollect.lifecycle.eliminate import eliminate
 from tracecollect.lifecycle.facts import Facts
-from tracecollect.lifecycle.findings import fingerprint
+from tracecollect.lifecycle.findings import COUNTED, fingerprint
 from tracecollect.lifecycle.witnesses import COLLECTED
 from tracecollect.model import (
     SECOND,
@@ -24,26 +24,31 @@ from tracecollect.ports import Borrow
 
 ELIMINATED = "eliminated"
 """The family of a finding whose holds were named because nobody else can have them; they are counted elsewhere, too."""
-COUNTED = "counted"
 
 
-def counted(facts: Facts, pools: Iterable[Counted], already: Mapping[tuple[str, str], int]) -> Sequence[Finding]:
-    """Of each pool that metrics accuse: how many are out beyond those named `already` (by instance and pool).
+def counted(facts: Facts, pools: Iterable[Counted], named: Iterable[Finding]) -> Sequence[Finding]:
+    """Of each pool that metrics accuse: how many are out, if `named` findings do not name them all.
 
-    Where the library tells which borrow opened a connection, also who has them.
+    The count is of the whole pool, those included that have a name: `lost` does not count them twice. Where the library
+    tells which borrow opened a connection, also who must have them.
     """
+    by_pool: dict[tuple[str, str], list[Finding]] = {}
+    for one in named:
+        by_pool.setdefault((one.service, one.pool), []).append(one)
     found: list[Finding] = []
-    for one in pools:
-        rest = one.leaked - already.get((one.instance, one.pool), 0)
-        if rest < FEWEST:
+    for pool in pools:
+        known = [one for one in by_pool.get((pool.service, pool.pool), ()) if one.instance in ("", pool.instance)]
+        traces = {hold.trace_id for one in known for hold in one.instances}
+        already = sum(one.leaked_count for one in known)
+        if pool.leaked - already < FEWEST:
             continue
-        named = _eliminated(facts, one) if one.by == "borrows" else []
-        found += [*named, _counted(facts, one, rest, sum(each.leaked_count for each in named))]
+        more = _eliminated(facts, pool, traces) if pool.by == "borrows" else []
+        found += [*more, _counted(facts, pool, already + sum(one.leaked_count for one in more))]
     return found
 
 
-def _counted(facts: Facts, one: Counted, leaked: int, named: int) -> Finding:
-    ranked = () if named >= leaked else suspects(facts, one)
+def _counted(facts: Facts, one: Counted, named: int) -> Finding:
+    ranked = () if named >= one.leaked else suspects(facts, one)
     return Finding(
         id=fingerprint(one.service, one.pool, COUNTED),
         # Without spans of living borrowers a busy pool and a leaking one look alike.
@@ -57,7 +62,7 @@ def _counted(facts: Facts, one: Counted, leaked: int, named: int) -> Finding:
         entry="",
         code=None,
         statement=None,
-        leaked_count=leaked,
+        leaked_count=one.leaked,
         first_at=one.first_at,
         last_at=one.last_at,
         per_hour=None,
@@ -90,7 +95,7 @@ def _evidence(facts: Facts, one: Counted, named: int, ranked: Sequence[Suspect])
     if one.seen_share < 1:
         yield observed(f"only {100 * one.seen_share:.0f} % of the requests are traced: the count is a lower bound")
     if named:
-        text = f"{named} of these are named in findings of their own: nobody else can have had them"
+        text = f"{named} of these are named in findings of their own"
         yield Evidence(EvidenceKind.INFERRED, text)
     elif not ranked:
         yield Evidence(EvidenceKind.INFERRED, f"counted, not named: {facts.dialects[one.dialect].blind_to}")
@@ -108,18 +113,20 @@ def _lies(facts: Facts, one: Counted) -> Sequence[str]:
 # --- named because nobody else is left ----------------------------------------------------------------
 
 
-def _eliminated(facts: Facts, pool: Counted) -> Sequence[Finding]:
-    """The borrows that nobody else can have been, by operation and statement."""
+def _eliminated(facts: Facts, pool: Counted, named: Collection[str]) -> Sequence[Finding]:
+    """The borrows that nobody else can have been, by operation and statement; less those of traces named already."""
     settled = facts.now - facts.grace
     of_pool = [one for one in facts.borrows if (one.instance, one.dialect) == (pool.instance, pool.dialect)]
     of_pool = [one for one in of_pool if one.pool == pool.pool] or of_pool
     told = eliminate(of_pool)
-    certain = [one for one in told.certain if one.owner_end is not None and one.owner_end <= settled]
-    likely = [one for one in told.likely if one.owner_end is not None and one.owner_end <= settled]
-    if len(certain) > pool.leaked:
+    if len(told.certain) > pool.leaked:
         # More than are out: the rule does not hold here (a pool that closes and reopens), so it names nobody.
         return []
-    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: pool.leaked - len(certain)]))
+    certain, likely = (
+        [one for one in tier if one.owner_end is not None and one.owner_end <= settled and one.trace_id not in named]
+        for tier in (told.certain, told.likely)
+    )
+    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: pool.leaked - len(told.certain)]))
     return [finding for verdict, tier in tiers for finding in _sites(facts, pool, verdict, tier)]
 
 

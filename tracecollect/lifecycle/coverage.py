@@ -57,6 +57,9 @@ def _share_nameless(pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None
             for seen in (each[dialect] for each in named if dialect in each):
                 seen.closed |= shown.closed
                 seen.opened |= shown.opened
+        if nameless and len(named) == 1:
+            named[0].update(nameless)
+            nameless.clear()
         if not nameless:
             del pools[service, instance, name]
 

@@ -22,6 +22,8 @@ from tracecollect.model import (
 )
 from tracecollect.ports import OpenKey
 
+COUNTED = "counted"
+"""The family of a finding that has a whole pool's count and no names."""
 _EXAMPLES = 5
 _MOST_SURE = 0.99
 _ONE_WITNESS = 0.95
@@ -36,6 +38,7 @@ class Accused:
     signals: tuple[Signal, ...]
     opinion: Opinion
     world: World
+    pool: str = ""
 
     @property
     def last_use(self) -> Signal:
@@ -46,6 +49,16 @@ class Accused:
     def began(self) -> Instant:
         """When the connection was taken."""
         return acquired_at(self.signals)
+
+
+def lost(findings: Iterable[Finding]) -> int:
+    """How many connections these findings say are out: a pool's count holds those that have a name, too."""
+    whole: dict[tuple[str, str], int] = {}
+    names: dict[tuple[str, str], int] = {}
+    for one in findings:
+        side = whole if one.family == COUNTED else names
+        side[one.service, one.pool] = side.get((one.service, one.pool), 0) + one.leaked_count
+    return sum(max(whole.get(pool, 0), names.get(pool, 0)) for pool in {*whole, *names})
 
 
 def fingerprint(*parts: str) -> str:
@@ -59,7 +72,7 @@ def named(facts: Facts, accused: Iterable[Accused]) -> Sequence[Finding]:
     for one in accused:
         use, owner = one.last_use, one.opinion.owner
         entry = owner.name if owner else ""
-        site = (use.service, use.pool, entry, use.code or use.statement, one.key.dialect, one.key.pair)
+        site = (use.service, one.pool, entry, use.code or use.statement, one.key.dialect, one.key.pair)
         sites.setdefault(site, []).append(one)
     return [_named(facts, group) for group in sites.values()]
 
@@ -73,14 +86,14 @@ def _named(facts: Facts, group: Sequence[Accused]) -> Finding:
     entry = owner.name if owner else ""
     pair = facts.dialects[first.key.dialect].pairs[first.key.pair]
     return Finding(
-        id=fingerprint(use.service, use.pool, entry, use.code or use.statement),
+        id=fingerprint(use.service, first.pool, entry, use.code or use.statement),
         verdict=verdict,
         confidence=_confidence(verdict, group),
         family=pair.family,
         dialect=first.key.dialect,
         service=use.service,
         instance=_only({one.key.instance for one in group}),
-        pool=use.pool,
+        pool=first.pool,
         entry=entry,
         code=use.code or None,
         statement=use.statement or None,

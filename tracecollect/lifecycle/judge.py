@@ -14,9 +14,10 @@ from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.findings import Accused
 from tracecollect.lifecycle.holds import open_runs
 from tracecollect.lifecycle.impact import with_impact
+from tracecollect.lifecycle.pools import only_names
 from tracecollect.lifecycle.verdicts import World, judge_hold, owner_of
-from tracecollect.lifecycle.witnesses import PoolsSay, Surroundings
-from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Signal, Verdict
+from tracecollect.lifecycle.witnesses import Held, PoolsSay, Surroundings
+from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Verdict
 from tracecollect.ports import OpenKey
 
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
@@ -32,8 +33,7 @@ def judge(facts: Facts) -> LeakReport:
     # Silence is not health: what a process took with it when it went is told, unless its site is accused anyway.
     told = {one.id for one in by_name}
     gone = sites.named(facts, (one for one in said if one.opinion.verdict is Verdict.UNKNOWN))
-    already = Counter((one.key.instance, one.last_use.pool) for one in accused)
-    by_count = counted(facts, pools, already)
+    by_count = counted(facts, pools, by_name)
     found = (*by_name, *by_count, *(one for one in gone if one.id not in told), *recovered(facts))
     weighed = with_impact(facts, pools, found)
     ordered = sorted(weighed, key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))
@@ -47,19 +47,21 @@ def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[A
         for key, signals in facts.signals.items()
         for run in open_runs(signals, facts.dialects[key.dialect].pairs[key.pair])
     ]
-    worlds = _worlds(facts, holds, counted_pools(facts) if pools is None else pools)
+    only = only_names(facts)
+    names = [run[-1].pool or only.get(key.instance, "") for key, run in holds]
+    worlds = _worlds(facts, holds, names, counted_pools(facts) if pools is None else pools)
     beside = Surroundings(facts, holds)
     found = []
-    for key, run in holds:
+    for (key, run), name in zip(holds, names, strict=True):
         world = worlds[key.instance, key.dialect, key.pair]
         owners = facts.owners.get((key.instance, run[0].trace_id), ())
         around = beside.of(key, run, owner_of(run, owners))
-        found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world))
+        found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world, name))
     return _one_voice(facts, found)
 
 
 def _worlds(
-    facts: Facts, holds: Sequence[tuple[OpenKey, Sequence[Signal]]], pools: Sequence[Counted]
+    facts: Facts, holds: Sequence[Held], names: Sequence[str], pools: Sequence[Counted]
 ) -> Mapping[tuple[str, str, str], World]:
     opened = Counter((key.instance, key.dialect, key.pair) for key, _ in holds)
     keys: Counter[tuple[str, str, str]] = Counter()
@@ -70,6 +72,9 @@ def _worlds(
         # Only where each acquire is a signal of its own does a close without one show that signals get lost.
         if pair in opened and facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
             stray[pair] += total.stray_closes
+    mine: dict[tuple[str, str, str], set[str]] = {}
+    for (key, _), name in zip(holds, names, strict=True):
+        mine.setdefault(_pair(key), set()).add(name)
     metrics = PoolsSay(facts, pools)
     return {
         pair: World(
@@ -80,7 +85,7 @@ def _worlds(
             opened=count,
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
-            **metrics.about(pair[0], {run[-1].pool for key, run in holds if _pair(key) == pair}),
+            **metrics.about(pair[0], mine[pair]),
         )
         for pair, count in opened.items()
     }
@@ -94,18 +99,18 @@ def _one_voice(facts: Facts, found: Sequence[Accused]) -> Sequence[Accused]:
     """One connection may be open in two pairs (its lease and its transaction): the preferred pair speaks."""
     best: dict[tuple[str, str, str], int] = {}
     for one in found:
-        place = _place(one.key, one.signals)
+        place = _place(one)
         best[place] = max(best.get(place, -1), _prefer(facts, one.key))
-    return [one for one in found if _prefer(facts, one.key) == best[_place(one.key, one.signals)]]
+    return [one for one in found if _prefer(facts, one.key) == best[_place(one)]]
 
 
 def _prefer(facts: Facts, key: OpenKey) -> int:
     return facts.dialects[key.dialect].pairs[key.pair].prefer
 
 
-def _place(key: OpenKey, signals: Sequence[Signal]) -> tuple[str, str, str]:
+def _place(one: Accused) -> tuple[str, str, str]:
     # Without a trace nothing says that two keys are one connection.
-    return key.instance, signals[0].trace_id or key.key, signals[0].pool
+    return one.key.instance, one.signals[0].trace_id or one.key.key, one.pool
 
 
 def _rank(verdict: Verdict) -> int:

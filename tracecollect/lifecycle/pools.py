@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.findings import lost
 from tracecollect.model import Coverage, Instant, LeakReport, PoolReport, PoolSample, Verdict
 
 Process = tuple[str, str]
@@ -65,13 +66,14 @@ def _report(
         # A pool can have no fewer than none idle: a negative value is a listener that was attached late.
         return max(0, round(newest[measure].value)) if measure in newest else None
 
-    def said(verdict: Verdict) -> int:
-        return sum(
-            one.leaked_count
-            for one in report.findings
-            if one.verdict is verdict and one.pool == coverage.pool and one.instance in ("", coverage.instance)
-        )
-
+    accused = [
+        one
+        for one in report.findings
+        if one.verdict in (Verdict.LEAKED, Verdict.SUSPECTED)
+        and one.pool == coverage.pool
+        and one.instance in ("", coverage.instance)
+    ]
+    leaked = lost(one for one in accused if one.verdict is Verdict.LEAKED)
     return PoolReport(
         service=coverage.service,
         instance=coverage.instance,
@@ -84,8 +86,8 @@ def _report(
         pending=value("pending"),
         timeouts=value("timeouts"),
         open_holds=holds_open.get((coverage.instance, coverage.pool)),
-        leaked=said(Verdict.LEAKED),
-        suspected=said(Verdict.SUSPECTED),
+        leaked=leaked,
+        suspected=max(0, lost(accused) - leaked),
         last_at=_last(facts, coverage, newest.values()),
     )
 
@@ -97,3 +99,15 @@ def _systems(facts: Facts, instance: str) -> Sequence[str]:
 def _last(facts: Facts, coverage: Coverage, samples: Iterable[PoolSample]) -> Instant:
     signals = (one.last_at for one in facts.totals if (one.instance, one.pool) == (coverage.instance, coverage.pool))
     return max((*signals, *(one.at for one in samples)), default=Instant(0))
+
+
+def only_names(facts: Facts) -> Mapping[str, str]:
+    """For each process that has one pool by name: that name. What names no pool (a log line) is then about it."""
+    found: dict[str, set[str]] = {}
+    for total in facts.totals:
+        if total.pool:
+            found.setdefault(total.instance, set()).add(total.pool)
+    for (instance, _, _), name in span_names(facts).items():
+        if name:
+            found.setdefault(instance, set()).add(name)
+    return {instance: next(iter(names)) for instance, names in found.items() if len(names) == 1}

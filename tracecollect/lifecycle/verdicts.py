@@ -24,6 +24,8 @@ _RARE = 1e-3
 _HANDS_ON = 0.01
 # So much longer than the longest late return seen, nobody waits for it any more.
 _PATIENCE = 3
+REPORTED = "reported"
+"""The reason of a signal that is a pool's own report about a hold (a leak line), not something done with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ def last_sign(signals: Sequence[Signal]) -> Instant:
     return max(one.at for one in signals)
 
 
+def last_use(signals: Sequence[Signal]) -> Instant:
+    """The last moment at which the connection itself was used: a report about it is no use."""
+    used = [one.at for one in signals if one.reason != REPORTED]
+    return max(used) if used else Instant(0)
+
+
 def owner_of(signals: Sequence[Signal], owners: Sequence[Owner]) -> Owner | None:
     """The entry span during which the hold began: the latest one that had started by then."""
     began = min((one.at for one in signals if one.role is Role.OPEN), default=signals[0].at)
@@ -139,7 +147,7 @@ def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World,
         return Opinion(
             Verdict.UNKNOWN, "nothing at all was heard of the process just then: the end may be in the gap", owner
         )
-    if sign > owner.end + _AFTERWARDS:
+    if last_use(signals) > owner.end + _AFTERWARDS:
         return Opinion(Verdict.HELD_LONG, "it was still used after its owner had ended", owner)
     if beside.young:
         return Opinion(Verdict.PINNED_BY_DESIGN, "taken once when the process began, and never again", owner)

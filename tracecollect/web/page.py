@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tracecollect import codec, diagrams, render
+from tracecollect.lifecycle.findings import lost
 from tracecollect.model import Coverage, CoverageLevel, Finding, LeakReport
 from tracecollect.web.api import Desk, bounded
 
@@ -86,10 +87,8 @@ def headline(report: LeakReport) -> str:
     """The state in one line; blindness is never health."""
     accused = [one for one in report.findings if one.verdict in ("leaked", "suspected")]
     if accused:
-        lost = sum(one.leaked_count for one in accused)
-        return (
-            f"{lost} connection{'s' * (lost != 1)} not given back, {len(accused)} leak site{'s' * (len(accused) != 1)}"
-        )
+        out = lost(accused)
+        return f"{out} connection{'s' * (out != 1)} not given back, {len(accused)} leak site{'s' * (len(accused) != 1)}"
     if not report.coverage:
         return "Nothing has arrived that says anything about a connection"
     blind = sum(1 for one in report.coverage if one.level is CoverageLevel.BLIND)
