@@ -31,7 +31,7 @@ class StoredHolds(StoredWitnesses):
         self._by_last = {(one.name, pair.name) for one, pair in pairs if pair.open_if == "last"}
         self._keyed = {
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
-            for rule in ("last", "count", "none")
+            for rule in ("last", "count", "none", "cover")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
