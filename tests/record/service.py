@@ -31,7 +31,10 @@ def every() -> list[str]:
 
 @dataclass(frozen=True)
 class Service:
-    """What service.toml says. `build` and `run` are argument lists; `{python}` in them is this interpreter, `{root}` this repository."""
+    """What service.toml says.
+
+    `build` and `run` are argument lists; in them `{python}` is this interpreter and `{root}` this repository.
+    """
 
     name: str
     run: list[str]
