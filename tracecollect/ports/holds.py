@@ -171,6 +171,19 @@ class Served:
     traced: int
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that the database itself saw idle in a transaction, by the request that used it last.
+
+    `first_at` and `last_at` are samples; nothing else was seen of the session after the last one.
+    """
+
+    connection_id: str
+    trace_id: str
+    first_at: Instant
+    last_at: Instant
+
+
 class WitnessReader(Protocol):
     """Questions about what surrounds the accused: asked only of the processes that have some."""
 
@@ -194,3 +207,6 @@ class WitnessReader(Protocol):
 
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
+
+    def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
+        """The sessions that these requests left idle in a transaction, as the database saw it, in order of time."""
