@@ -63,7 +63,8 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
     scopes = sorted({scope for one in rules for scope in one.rule.scopes})
     columns = _canonical(dialects, "SpanAttributes")
     inner = (
-        f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
+        f"SELECT ServiceName, ({instance}) AS instance_, {_PROCESS} AS process_,\n"
+        f"       TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
         f"       StatusCode, SpanAttributes, Flags, ScopeName, Arrived, Timestamp AS started_,\n"
         f"       Events.Name AS event_names_, Events.Timestamp AS event_times_,\n"
         f"       Events.Attributes AS event_attributes_,\n"
@@ -88,7 +89,8 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     stack = "concat(Body, LogAttributes['exception.stacktrace'])"
     columns = _canonical(dialects, "LogAttributes", stack=stack, own_code=f"{event} != ''")
     inner = (
-        f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
+        f"SELECT ServiceName, ({instance}) AS instance_, {_PROCESS} AS process_,\n"
+        f"       TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
         f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
         f"       {event} AS event_, {columns}\n"
         f"  FROM otel_logs WHERE {' OR '.join(asked)}"
@@ -294,10 +296,16 @@ def _test(one: Predicate, field: Callable[[str], str]) -> str:
 
 
 def _key(parts: Sequence[str], field: Callable[[str], str]) -> str:
+    """What joins openers and closers. Ids of holds and connections are their process's own; forked ones share a name."""
     spelled = [_KEYS[part] if part in _KEYS else field(part) for part in parts]
-    return spelled[0] if len(spelled) == 1 else f"concat({', {}, '.format(_text(':')).join(spelled)})"
+    joined = f", {_text(':')}, ".join(spelled)
+    if not _TRACED.issuperset(parts):
+        return f"concat({joined}, process_)"
+    return joined if len(spelled) == 1 else f"concat({joined})"
 
 
+_PROCESS = "if(ResourceAttributes['process.pid'] = '', '', concat(':', ResourceAttributes['process.pid']))"
+_TRACED = frozenset(("trace", "parent", "span"))
 _KEYS = {"trace": "TraceId", "parent": "ParentSpanId", "span": "SpanId", "connection": "connection_"}
 _SPAN = {
     "name": "SpanName",

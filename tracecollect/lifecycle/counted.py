@@ -221,7 +221,7 @@ def _recovered(place: tuple[str, str, str], count: int, dialect: str, first: Ins
     service, instance, pool = place
     text = (
         f"{count} connection{'' if count == 1 else 's'} that nobody gave back "
-        f"{'was' if count == 1 else 'were'} taken back by garbage collection, by the library's own words; "
+        f"{'was' if count == 1 else 'were'} taken back by the pool or the garbage collector, by its own words; "
         "the trace in such a line is the one that ran just then, not the one that forgot it"
     )
     return Finding(

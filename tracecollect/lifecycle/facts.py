@@ -16,6 +16,7 @@ from tracecollect.ports import (
     LateReturns,
     OpenKey,
     Served,
+    Session,
     SpanLoss,
     Taken,
     Wait,
@@ -38,7 +39,8 @@ class Facts:
     """One window of the world. `signals` are those of the open keys only: the small remainder.
 
     The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, late returns,
-    waits, requests served, and how many entry spans lived (`alive`, by instance and moment).
+    waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the database
+    saw idle in a transaction, by the trace that used each last.
     """
 
     window: Window
@@ -57,6 +59,7 @@ class Facts:
     waits: Sequence[Wait] = ()
     served: Mapping[str, Served] = field(default_factory=dict)
     alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
+    sessions: Mapping[str, Session] = field(default_factory=dict)
 
     @property
     def now(self) -> Instant:
@@ -114,6 +117,7 @@ def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
     services |= {one.service for one in facts.samples if one.instance in out}
     window, grace = facts.window, facts.grace
     either = accused | out
+    traces = {one.trace_id for found in facts.signals.values() for one in found if one.trace_id}
     return replace(
         facts,
         loss={one.instance: one for one in reader.loss(services, window, grace=grace, enough=_enough(facts.totals))},
@@ -124,6 +128,7 @@ def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
         waits=reader.waits(either, window, least=_LONG_WAIT) if either else (),
         served={one.instance: one for one in reader.served(out, window)} if out else {},
         alive=_alive(facts, reader, out),
+        sessions={one.trace_id: one for one in reader.sessions(traces, window)} if traces else {},
     )
 
 

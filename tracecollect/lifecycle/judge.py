@@ -17,7 +17,17 @@ from tracecollect.lifecycle.impact import with_impact
 from tracecollect.lifecycle.pools import only_names
 from tracecollect.lifecycle.verdicts import World, judge_hold, owner_of
 from tracecollect.lifecycle.witnesses import Held, PoolsSay, Surroundings
-from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Role, Signal, Verdict
+from tracecollect.model import (
+    CoverageLevel,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    Instant,
+    LeakReport,
+    Role,
+    Signal,
+    Verdict,
+)
 from tracecollect.ports import OpenKey
 
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
@@ -101,12 +111,31 @@ def _pair(key: OpenKey) -> tuple[str, str, str]:
 
 
 def _one_voice(facts: Facts, found: Sequence[Accused]) -> Sequence[Accused]:
-    """One connection may be open in two pairs (its lease and its transaction): the preferred pair speaks."""
+    """One connection may be open in two pairs (its lease and its transaction) and followed by two libraries.
+
+    Of the libraries that speak of a trace the one that sees most is heard, and of its pairs on a pool the preferred.
+    """
+    found = _best_informed(facts, found)
     best: dict[tuple[str, str, str], int] = {}
     for one in found:
         place = _place(one)
         best[place] = max(best.get(place, -1), _prefer(facts, one.key))
     return [one for one in found if _prefer(facts, one.key) == best[_place(one)]]
+
+
+def _best_informed(facts: Facts, found: Sequence[Accused]) -> Sequence[Accused]:
+    best: dict[tuple[str, str], tuple[int, int, str]] = {}
+    for one in found:
+        place = one.key.instance, one.signals[0].trace_id or one.key.key
+        best[place] = max(best.get(place, (-99, -1, "")), _informed(facts, one))
+    return [
+        one for one in found if best[one.key.instance, one.signals[0].trace_id or one.key.key][2] == one.key.dialect
+    ]
+
+
+def _informed(facts: Facts, one: Accused) -> tuple[int, int, str]:
+    level = tuple(CoverageLevel).index(facts.dialects[one.key.dialect].coverage)
+    return -level, _prefer(facts, one.key), one.key.dialect
 
 
 def _prefer(facts: Facts, key: OpenKey) -> int:

@@ -7,12 +7,13 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
-from tracecollect.model import Instant
+from tracecollect.model import SECOND, Instant
 from tracecollect.ports import Borrow, Served, SpanLoss
 
 # Fewer requests than this tell nothing about the share that is traced.
 _LEAST_SERVED = 20
 _ALL_SEEN = 0.95
+_LONGEST = 3600 * SECOND
 
 
 class Living:
@@ -76,17 +77,32 @@ def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | 
 
 
 def _ends(borrows: Sequence[Borrow], facts: Facts) -> Sequence[Instant]:
-    """When the owners ended. One that has not arrived lives, unless as many as it are lost on the way."""
+    """When the owners ended. One that has not arrived lives, unless as many as it are lost on the way.
+
+    Nobody works longer than an hour without a sign, unless requests of this process were seen to.
+    """
     ended = [max(one.at, one.owner_end) for one in borrows if one.owner_end is not None]
     longest = max((one.owner_end - one.at for one in borrows if one.owner_end is not None), default=0)
-    patience = max(facts.grace, 2 * longest)
-    missing = sorted(one.at for one in borrows if one.owner_end is None and one.at < facts.now - patience)
-    lost = round(_rate(facts.loss.get(borrows[0].instance)) * len(borrows))
-    return [*ended, *(Instant(at + patience) for at in missing[:lost])]
+    sooner, later = max(facts.grace, 2 * longest), max(_LONGEST, 2 * longest)
+    absent = sorted(one.at for one in borrows if one.owner_end is None and one.at < facts.now - sooner)
+    lost = round(_rate(borrows, len(absent), facts) * len(borrows))
+    gone = max(lost, sum(1 for at in absent if at < facts.now - later))
+    return [*ended, *(Instant(at + sooner) for at in absent[:gone])]
 
 
-def _rate(loss: SpanLoss | None) -> float:
-    return loss.missing / loss.referred if loss is not None and loss.referred else 0.0
+def _rate(borrows: Sequence[Borrow], absent: int, facts: Facts) -> float:
+    """How many entry spans get lost: of requests that were served, else of other local parents.
+
+    An entry span that has not ended is no loss, though its children miss it as they would a lost one.
+    """
+    served = facts.served.get(borrows[0].instance)
+    if served is not None and served.served >= _LEAST_SERVED:
+        return max(0.0, 1 - served.traced / served.served)
+    loss: SpanLoss | None = facts.loss.get(borrows[0].instance)
+    if loss is None or not loss.referred:
+        return 0.0
+    asked = math.ceil(absent * min(1.0, loss.referred / len(borrows)))
+    return max(0, loss.missing - asked) / loss.referred
 
 
 def _share(served: Served | None) -> float:

@@ -85,7 +85,8 @@ class Beside:
 
     `taken_again`: its physical connection was borrowed later; `missed`: it was not, while its pool was used so much
     that it would have been; `gap`: the stream of its process broke off just then; `young`: it is one of few that the
-    process took in its first minute, and its work went on; `late`: how its path returns connections after the owner.
+    process took in its first minute, and its work went on; `late`: how its path returns connections after the owner;
+    `session`: the database itself saw its session idle in a transaction when the owner had long ended.
     """
 
     taken_again: bool = False
@@ -93,6 +94,7 @@ class Beside:
     gap: bool = False
     young: bool = False
     late: LateReturns | None = None
+    session: bool = False
 
 
 NOTHING = Beside()
@@ -138,7 +140,7 @@ def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World,
         return Opinion(None, "its connection was borrowed again later: only the news of its return got lost")
     owner = owner_of(signals, owners)
     if owner is None:
-        return _without_owner(sign, world, beside)
+        return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
     if owner.end > world.now - world.grace:
         return Opinion(Verdict.HELD_LONG, "its owner ended only just now", owner)
     if world.alive_until < sign + world.grace:
@@ -154,15 +156,6 @@ def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World,
     return _handed_on(owner, world, beside) or _weighed(owner, world, beside)
 
 
-def _without_owner(sign: Instant, world: World, beside: Beside) -> Opinion:
-    """No entry span: it lives, or it was lost. Where spans do get lost, identity and long silence tell."""
-    lossy = world.loss is not None and world.loss.missing > 0
-    if lossy and beside.missed and world.now - sign > 5 * world.grace and world.alive_until >= sign + world.grace:
-        reason = "its connection was not seen again while others were; the span of its request is missing, too"
-        return Opinion(Verdict.SUSPECTED, reason, witness="identity")
-    return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
-
-
 def _handed_on(owner: Owner, world: World, beside: Beside) -> Opinion | None:
     """A path that is known to give connections back after its owner's end has more time, and is never certain."""
     late = beside.late
@@ -172,7 +165,7 @@ def _handed_on(owner: Owner, world: World, beside: Beside) -> Opinion | None:
         seconds = late.latest / SECOND
         reason = f"this operation hands its connections on: they came back up to {seconds:.1f} s after it"
         return Opinion(Verdict.HELD_LONG, reason, owner)
-    if beside.missed or world.confirmed:
+    if beside.missed or beside.session or world.confirmed:
         return None
     return Opinion(Verdict.SUSPECTED, "its owner ended long ago, though this operation hands connections on", owner)
 
@@ -182,6 +175,11 @@ def _weighed(owner: Owner, world: World, beside: Beside) -> Opinion:
     if beside.missed:
         reason = "its owner ended, and its connection was not seen again while the others of its pool were"
         return Opinion(Verdict.LEAKED, reason, owner, "identity")
+    if beside.session:
+        reason = "its owner ended, and the database still saw its session idle in a transaction"
+        return Opinion(Verdict.LEAKED, reason, owner, "database")
+    if world.out == 0 and not world.collected:
+        return Opinion(None, "the pool's own metric has none out: it came back, or was thrown away", owner)
     if world.refuted:
         return Opinion(Verdict.SUSPECTED, f"the pool's own metric says that only {world.out} are out", owner)
     if world.confirmed:

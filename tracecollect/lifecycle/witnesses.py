@@ -47,8 +47,14 @@ class Surroundings:
             missed=missed,
             gap=_broke_off(self._facts.minutes.get(key.instance, ()), sign),
             young=self._is_young(key, run, began),
+            session=self._saw(run, owner),
             late=self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None,
         )
+
+    def _saw(self, run: Sequence[Signal], owner: Owner | None) -> bool:
+        """Did the database see the session of this request idle in a transaction after the request had ended?"""
+        seen = self._facts.sessions.get(run[0].trace_id)
+        return seen is not None and owner is not None and seen.last_at > owner.end + self._facts.grace
 
     def _is_young(self, key: OpenKey, run: Sequence[Signal], began: Instant) -> bool:
         born, heard = self._facts.first_heard(key.instance), self._facts.last_heard(key.instance)
