@@ -118,15 +118,16 @@ def _eliminated(facts: Facts, pool: Counted, named: Collection[str]) -> Sequence
     settled = facts.now - facts.grace
     of_pool = [one for one in facts.borrows if (one.instance, one.dialect) == (pool.instance, pool.dialect)]
     of_pool = [one for one in of_pool if one.pool == pool.pool] or of_pool
-    told = eliminate(of_pool)
-    if len(told.certain) > pool.leaked:
+    told = eliminate(of_pool, named)
+    rest = pool.leaked - len(named)
+    if len(told.certain) > rest:
         # More than are out: the rule does not hold here (a pool that closes and reopens), so it names nobody.
         return []
     certain, likely = (
-        [one for one in tier if one.owner_end is not None and one.owner_end <= settled and one.trace_id not in named]
+        [one for one in tier if one.owner_end is not None and one.owner_end <= settled]
         for tier in (told.certain, told.likely)
     )
-    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: pool.leaked - len(told.certain)]))
+    tiers = ((Verdict.LEAKED, certain), (Verdict.SUSPECTED, likely[: rest - len(told.certain)]))
     return [finding for verdict, tier in tiers for finding in _sites(facts, pool, verdict, tier)]
 
 

@@ -7,7 +7,7 @@ connection that somebody had given back: where only one can have been it, that o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tracecollect.model import SECOND
@@ -36,30 +36,34 @@ class Eliminated:
     likely: tuple[Borrow, ...] = ()
 
 
-def eliminate(borrows: Sequence[Borrow]) -> Eliminated:
-    """Who is left, from the borrows of one pool in order of acquire."""
+def eliminate(borrows: Sequence[Borrow], known: Collection[str] = ()) -> Eliminated:
+    """Who is left, from the borrows of one pool in order of acquire.
+
+    `known`: the traces of which something else has told that they gave nothing back.
+    """
     if not any(one.fresh for one in borrows):
         return Eliminated()
-    plain = _Round({})
+    plain = _Round({}, known)
     plain.run(borrows)
     if not plain.doubted:
         return Eliminated(tuple(plain.certain))
     # What is certain of each path decides what is ambiguous; a path with no history decides nothing.
-    weighed = _Round(plain.rates())
+    weighed = _Round(plain.rates(), known)
     weighed.run(borrows)
-    known = {id(one) for one in plain.certain}
-    likely = (one for one in (*weighed.certain, *weighed.doubted) if id(one) not in known)
+    told = {id(one) for one in plain.certain}
+    likely = (one for one in (*weighed.certain, *weighed.doubted) if id(one) not in told)
     return Eliminated(tuple(plain.certain), tuple(one for one in likely if weighed.rate(one) >= 0.5))
 
 
 class _Round:
     """One pass over the borrows of a pool."""
 
-    def __init__(self, rates: dict[tuple[str, str], float]) -> None:
+    def __init__(self, rates: dict[tuple[str, str], float], known: Collection[str]) -> None:
         self.certain: list[Borrow] = []
         self.doubted: list[Borrow] = []
         self._cleared: list[Borrow] = []
         self._rates = rates
+        self._known = known
         self._out: dict[int, Borrow] = {}
         self._unclear: dict[int, int] = {}
 
@@ -69,7 +73,8 @@ class _Round:
                 self._none_was_idle(one)
             else:
                 self._somebody_gave_back(one)
-            self._out[id(one)] = one
+            if one.trace_id not in self._known:
+                self._out[id(one)] = one
             if len(self._out) > _MOST_OPEN:
                 self._forget(next(iter(self._out)))
 
