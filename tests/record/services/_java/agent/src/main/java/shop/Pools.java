@@ -5,7 +5,6 @@ import com.mchange.v2.c3p0.ComboPooledDataSource;
 import com.zaxxer.hikari.HikariDataSource;
 import java.time.Duration;
 import javax.sql.DataSource;
-import oracle.ucp.jdbc.PoolDataSourceFactory;
 import org.apache.commons.dbcp2.BasicDataSource;
 import org.vibur.dbcp.ViburDBCPDataSource;
 
@@ -22,7 +21,6 @@ final class Pools {
             case "dbcp" -> dbcp(max);
             case "tomcat" -> tomcat(max);
             case "druid" -> druid(max);
-            case "ucp" -> ucp(max);
             case "vibur" -> vibur(max);
             default -> throw new IllegalArgumentException(pool);
         };
@@ -92,18 +90,6 @@ final class Pools {
         pool.setRemoveAbandonedTimeout(RECLAIM);
         pool.setTimeBetweenEvictionRunsMillis(1000);
         pool.setLogAbandoned(true);
-        return pool;
-    }
-
-    private static DataSource ucp(int max) throws Exception {
-        var pool = PoolDataSourceFactory.getPoolDataSource();
-        pool.setConnectionFactoryClassName("org.postgresql.ds.PGSimpleDataSource");
-        pool.setConnectionPoolName("orders-db");
-        pool.setURL(Database.URL);
-        pool.setUser(Database.USER);
-        pool.setPassword(PASSWORD);
-        pool.setMaxPoolSize(max);
-        pool.setConnectionWaitDuration(Duration.ofSeconds(3));
         return pool;
     }
 
