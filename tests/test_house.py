@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from captures import LEAKING
 
 import tracecollect
 
@@ -131,7 +132,7 @@ def test_every_recording_says_what_really_happened_in_it() -> None:
     assert recordings.keys() == labels.keys() != set()
     for name, path in recordings.items():
         said = json.loads(labels[name].read_text())
-        assert (len(said["leaks"]) > 0) == ("-leak" in name), name
+        assert (len(said["leaks"]) > 0) == name.endswith(LEAKING), name
         assert said["n_true_leaks"] == len(said["leaks"]), name
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             assert json.loads(next(lines)).keys() >= {"signal", "t", "b64"}, name

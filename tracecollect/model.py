@@ -224,6 +224,17 @@ class PoolSample:
     trace_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessSample:
+    """One value that a process says of itself: files files_limit sockets threads goroutines, or heap in bytes."""
+
+    service: str
+    instance: str
+    measure: str
+    at: Instant
+    value: float
+
+
 # --- what is concluded ------------------------------------------------------------------------------
 
 
@@ -430,7 +441,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """The holds of one pool, trace or finding over a window, with the pool's own metrics beside them."""
+    """The holds of one pool, trace or finding over a window, with the pool's and the process's own metrics."""
 
     title: str
     window: Window
@@ -438,6 +449,7 @@ class Lifecycle:
     samples: tuple[PoolSample, ...] = ()
     finding: Finding | None = None
     omitted: int = 0
+    process: tuple[ProcessSample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 SERVICES = Path(__file__).parent / "services"
 CACHE = Path(os.environ.get("RECORD_CACHE", "~/.cache/tracecollect-record")).expanduser()
 _PATIENCE = 10.0
@@ -30,7 +31,10 @@ def every() -> list[str]:
 
 @dataclass(frozen=True)
 class Service:
-    """What service.toml says. `build` and `run` are argument lists; `{python}` in them is this interpreter."""
+    """What service.toml says.
+
+    `build` and `run` are argument lists; in them `{python}` is this interpreter and `{root}` this repository.
+    """
 
     name: str
     run: list[str]
@@ -86,7 +90,7 @@ class Service:
                     continue
 
     def _words(self, words: list[str]) -> list[str]:
-        return [word.replace("{python}", sys.executable) for word in words]
+        return [word.replace("{python}", sys.executable).replace("{root}", str(ROOT)) for word in words]
 
 
 def _digest(folders: list[Path]) -> str:

@@ -6,28 +6,37 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TypeVar
 
-from builders.store import Bench, bench
+from builders.store import Bench
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
+_mine: list[Bench] = []
 
 
 def spread(work: Callable[[Bench, Item], Done], items: Sequence[Item], jobs: int) -> list[Done]:
-    """`work` on every item, in their order. A process opens one store and empties it between its items."""
-    jobs = max(1, min(jobs, len(items)))
-    parts = [items[start::jobs] for start in range(jobs)]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        done = list(pool.map(_in_one_store, [work] * jobs, parts))
-    return [done[number % jobs][number // jobs] for number in range(len(items))]
+    """`work` on every item, in their order. A process opens one store and empties it after each item."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        ProcessPoolExecutor(
+            max(1, min(jobs, len(items))), multiprocessing.get_context("spawn"), _open, (directory,)
+        ) as pool,
+    ):
+        return list(pool.map(partial(_done, work), items))
 
 
-def _in_one_store(work: Callable[[Bench, Item], Done], items: Sequence[Item]) -> list[Done]:
-    done = []
-    with tempfile.TemporaryDirectory() as directory, bench(Path(directory) / "store") as one:
-        for item in items:
-            done.append(work(one, item))
-            one.empty()
-    return done
+def _open(directory: str) -> None:
+    one = Bench(Path(directory) / str(multiprocessing.current_process().pid))
+    _mine.append(one)
+    Finalize(None, one.close, exitpriority=1)
+
+
+def _done(work: Callable[[Bench, Item], Done], item: Item) -> Done:
+    try:
+        return work(_mine[0], item)
+    finally:
+        _mine[0].empty()

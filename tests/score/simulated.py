@@ -88,7 +88,9 @@ def measure(bench: Bench, world: tuple[Scenario, int]) -> SimulatedRow:
     knowable = {told.trace_ids[one] for one in np.flatnonzero(_knowable(history)).tolist()}
     row.knowable, row.found = len(knowable), len(knowable & said.accused)
     row.held = int(np.count_nonzero(history.held_at_end() & _old(history)))
-    row.counted = 0 if report is None else sum(one.leaked_count for one in _accusing(report))
+    row.counted = (
+        0 if report is None else sum(one.leaked_count for one in _accusing(report) if one.family != "eliminated")
+    )
     return row
 
 

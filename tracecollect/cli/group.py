@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, _Entry] = {
     "search": _Entry("tracecollect.cli.search", "Traces by service, operation, attributes, duration, error."),
     "services": _Entry("tracecollect.cli.services", "Every instance that was heard of."),
     "graph": _Entry("tracecollect.cli.graph", "Who calls whom in a stretch of time."),
+    "watch": _Entry("tracecollect.cli.watch", "Open files and database sockets of a process that exports none."),
     "import": _Entry("tracecollect.cli.import_", "Take in recorded OTLP files."),
     "export": _Entry("tracecollect.cli.export", "Traces as OTLP JSON lines."),
     "dialects": _Entry("tracecollect.cli.dialects", "What each library lets us see; check an own dialect."),

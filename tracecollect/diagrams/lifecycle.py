@@ -15,6 +15,7 @@ from tracecollect.diagrams.holds import (
     last_moment,
     role_of,
 )
+from tracecollect.diagrams.process import process_rows
 from tracecollect.diagrams.shapes import Axis, Lane, Occupancy, Role, Sample, Timeline
 from tracecollect.diagrams.words import axis, duration, many, moment
 from tracecollect.model import Hold, Instant, LeakedHold, Lifecycle, PoolSample
@@ -72,6 +73,7 @@ def lifecycle(picture: Lifecycle, *, limit: int = SHOWN, neighbours: int = NEIGH
         axis=span,
         lanes=tuple(lanes),
         occupancy=_occupancy(picture.samples, span),
+        beside=process_rows(picture.process, span),
         folded=tuple(folded),
         notes=_notes(picture, holds, span, now),
     )

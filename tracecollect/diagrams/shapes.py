@@ -109,6 +109,9 @@ class Lane:
     trace_id: str = ""
 
 
+_FAR = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What a pool said of itself at one moment; None where it said nothing."""
@@ -121,10 +124,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """The pool's own numbers over the axis, in order of time."""
+    """A pool's or a process's own numbers over the axis, in order of time. `says` is what the number counts."""
 
     label: str
     samples: tuple[Sample, ...]
+    says: str = "in use"
+
+    @property
+    def far(self) -> bool:
+        """The limit is so far above all values that to draw it would flatten them."""
+        most = max([1, *((one.used or 0) + (one.pending or 0) for one in self.samples)])
+        return any(one.max is not None and one.max > _FAR * most for one in self.samples)
 
     @property
     def top(self) -> int:
@@ -134,13 +144,17 @@ class Occupancy:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Lanes over one axis. The title is the finding in one sentence; `folded` says what was left out."""
+    """Lanes over one axis. The title is the finding in one sentence; `folded` says what was left out.
+
+    `beside` are the process's own numbers (open files, threads), on the same axis as the pool's.
+    """
 
     title: str
     caption: str
     axis: Axis
     lanes: tuple[Lane, ...] = ()
     occupancy: Occupancy | None = None
+    beside: tuple[Occupancy, ...] = ()
     folded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from tracecollect import graphs
 from tracecollect.diagrams.holds import SEVERITY, hold_lane, last_moment, role_of
 from tracecollect.diagrams.shapes import Lane, Marker, Role, Segment, Timeline
-from tracecollect.diagrams.words import axis, duration, many
+from tracecollect.diagrams.words import axis, duration, many, spent
 from tracecollect.graphs import Mark, TraceTree, TreeNode
-from tracecollect.model import Hold, Instant, StatusCode, Trace, Verdict
+from tracecollect.lifecycle.usage import usage
+from tracecollect.model import SECOND, Hold, Instant, StatusCode, Trace, Verdict
 
 LIMIT = 80
 """Spans that are drawn; beyond two screens nobody reads a waterfall."""
 HOLDS = 24
 """Holds that are drawn under them, the worst first."""
 
+_LONG = SECOND // 10
+_IDLE = 0.8
+_MOST_SPENT = 3
 _MARKED = {
     Mark.MISSING: "never arrived",
     Mark.CYCLE: "cycle cut here",
     Mark.DUPLICATE: "arrived more than once",
-    Mark.OPEN: "still open",
 }
 
 
@@ -44,10 +47,12 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
     margin = max((end - tree.start) // 8, 1000) if unreleased else 0
     span = axis(tree.start, end + margin, clock=False)
     lanes: list[Lane] = []
+    # Where the hold itself is a span that ends at close, a leaked one is known by its children alone.
+    never_came = {hold.key: hold for hold in trace.holds if hold.released_at is None}
     for node in tree:
         if node.id not in kept:
             continue
-        lanes.append(_lane(node, tuple(critical[node.id]) if node.id in critical else ()))
+        lanes.append(_lane(node, tuple(critical.get(node.id, ())), never_came.get(node.id)))
         for hold in sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key)):
             label = f"connection of {hold.pool}" if hold.pool else "connection"
             lanes.append(hold_lane(hold, now=span.end, label=label, depth=node.depth + 1, since=False))
@@ -58,8 +63,18 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         axis=span,
         lanes=tuple(lanes),
         folded=tuple(f"+{count:,} {noun}" for count, noun in left_out if count),
-        notes=_notes(tree),
+        notes=(*_spent(trace, shown, span.end), *_notes(tree)),
     )
+
+
+def _spent(trace: Trace, holds: Sequence[Hold], until: int) -> Sequence[str]:
+    """Of connections that did little of the time they were held: what the request did meanwhile."""
+    told = ((hold, usage(hold, trace.spans, Instant(until))) for hold in holds)
+    return [
+        f"connection of {hold.pool or 'an unnamed pool'}: {spent(used)}"
+        for hold, used in told
+        if used.held >= _LONG and used.idle >= _IDLE * used.held
+    ][:_MOST_SPENT]
 
 
 def _holds_by_node(tree: TraceTree, holds: Sequence[Hold]) -> dict[str, list[Hold]]:
@@ -110,7 +125,7 @@ def _kept(tree: TraceTree, critical: set[str], holders: set[str], limit: int) ->
     return kept or set(list(tree.nodes)[:limit])
 
 
-def _lane(node: TreeNode, critical: tuple[Segment, ...]) -> Lane:
+def _lane(node: TreeNode, critical: tuple[Segment, ...], hold: Hold | None) -> Lane:
     role = Role.SPAN
     if Mark.MISSING in node.marks:
         role = Role.MISSING
@@ -118,19 +133,22 @@ def _lane(node: TreeNode, critical: tuple[Segment, ...]) -> Lane:
         role = Role.ERROR
     elif Mark.OPEN in node.marks:
         role = Role.OPEN
+    length = duration(node.end - node.start)
     notes = [text for mark, text in _MARKED.items() if mark in node.marks]
+    if role in (Role.MISSING, Role.OPEN):
+        notes.append(f"open ≥ {length}")
     if Mark.SKEW in node.marks:
         notes.append(f"clock differs by {duration(abs(node.skew))}" if node.skew else "begins before its parent")
     if role is Role.ERROR and node.span is not None:
         notes.append(f"error: {node.span.status_message}" if node.span.status_message else "error")
     return Lane(
         id=node.id,
-        label=node.name,
+        label=node.name if hold is None or role is not Role.MISSING else f"connection of {hold.pool or hold.service}",
         role=role,
         segments=(Segment(node.start, node.end, role), *critical),
         markers=(Marker(Instant(node.start), Role.MISSING),) if role is Role.MISSING else (),
         detail=node.span.service if node.span else "",
-        note=" · ".join(["" if role is Role.MISSING else duration(node.end - node.start), *notes]).removeprefix(" · "),
+        note=" · ".join(notes if role in (Role.MISSING, Role.OPEN) else [length, *notes]),
         depth=node.depth,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tracecollect.diagrams.shapes import Axis, Tick
+from tracecollect.lifecycle.usage import Usage
 from tracecollect.model import SECOND, Instant
 
 _MILLI, _MICRO = SECOND // 1000, SECOND // 1_000_000
@@ -90,3 +91,10 @@ def _since(passed: int, step: int) -> str:
                 return duration(passed)
             return f"{passed / unit:g} {name}"
     return f"{passed} ns"
+
+
+def spent(used: Usage) -> str:
+    """A hold's time in words: held 2.1 s, used 14 ms, waited for POST /payments (1.9 s)."""
+    text = f"held {duration(used.held)}, used {duration(used.busy)}"
+    fillers = ", ".join(f"{one.name} ({duration(one.time)})" for one in used.fillers)
+    return f"{text}, waited for {fillers}" if fillers else text

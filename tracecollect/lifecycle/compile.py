@@ -83,11 +83,14 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     for field, column in (("event", "event_"), ("body", "Body")):
         texts = _asked(rules, field)
         asked += [f"{column} IN ({_texts(texts)})"] if texts else []
-    columns = _canonical(dialects, "LogAttributes", stack="concat(Body, LogAttributes['exception.stacktrace'])")
+    # The code that wrote an event took the connection; the code that wrote any other line is the library's own.
+    event = "if(EventName != '', EventName, LogAttributes['event.name'])"
+    stack = "concat(Body, LogAttributes['exception.stacktrace'])"
+    columns = _canonical(dialects, "LogAttributes", stack=stack, own_code=f"{event} != ''")
     inner = (
         f"SELECT ServiceName, ({instance}) AS instance_, TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
         f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
-        f"       if(EventName != '', EventName, LogAttributes['event.name']) AS event_, {columns}\n"
+        f"       {event} AS event_, {columns}\n"
         f"  FROM otel_logs WHERE {' OR '.join(asked)}"
     )
     return _select(rules, inner, "event_", _log_field)
@@ -216,10 +219,11 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
     )
 
 
-def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''") -> str:
+def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''", own_code: str = "1") -> str:
     """What everybody says, computed once a row: statement_ pool_ connection_ code_ reason_.
 
     `stack` may hold a Java stack trace: its first frame outside libraries is the code where nothing else says it.
+    `own_code` is the condition under which the attributes say code of the application.
     """
 
     def said(kind: str) -> str:
@@ -230,7 +234,7 @@ def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''") 
         f" if({said('namespace')} != '', concat('/', {said('namespace')}), ''))"
     )
     code = (
-        f"if({said('function')} = '', {_frame(stack)}, concat({said('function')},"
+        f"if({said('function')} = '' OR NOT ({own_code}), {_frame(stack)}, concat({said('function')},"
         f" if({said('line')} != '', concat(':', {said('line')}), '')))"
     )
     return (

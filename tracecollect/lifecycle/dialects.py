@@ -27,7 +27,7 @@ SERIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Where a series may come from, and the column that is its value: a metric table, or another number of its points."""
-OPEN_IF = ("last", "count", "none", "never")
+OPEN_IF = ("last", "count", "none", "cover", "never")
 MEASURES = ("used", "idle", "max", "pending", "timeouts", "waits", "acquires", "returns", "reclaimed")
 FAMILIES = ("A", "B", "C", "D", "count", "report", "none")
 ANY_SCOPE = "*"

@@ -18,6 +18,7 @@ from tracecollect.model import (
     LeakedHold,
     Role,
     Signal,
+    SignalKind,
     Verdict,
 )
 from tracecollect.ports import OpenKey
@@ -43,7 +44,8 @@ class Accused:
     @property
     def last_use(self) -> Signal:
         """The last thing that was done with the connection."""
-        return max((one for one in self.signals if one.role is Role.OPEN), key=lambda one: one.at)
+        done = (one for one in self.signals if one.role is Role.OPEN or one.kind is SignalKind.USED)
+        return max(done, key=lambda one: one.at)
 
     @property
     def began(self) -> Instant:

@@ -75,6 +75,8 @@ def _runs(signals: Sequence[Signal], pair: Pair) -> Sequence[Sequence[Signal]]:
     """Cut the signals of one key into borrows: each run begins with an opener and ends with its closer, if any."""
     if pair.open_if == "never":
         return _borrowed(signals)
+    if pair.open_if == "cover":
+        return _covered(signals)
     if pair.entered_by == "touch":
         return _touched(signals)
     return _begun(signals)
@@ -89,6 +91,18 @@ def _borrowed(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
         elif runs:
             runs[-1].append(one)
     return runs
+
+
+def _covered(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:
+    """A closer spans its whole hold, from its start to its end: what no closer spans is one hold that is open."""
+    closers = sorted((one for one in signals if one.role is Role.CLOSE), key=lambda one: one.started)
+    runs: dict[Signal | None, list[Signal]] = {}
+    for one in signals:
+        if one.role is not Role.CLOSE:
+            # Of two that span it the inner one is nearer.
+            spanning = [each for each in closers if each.started <= one.started and one.at <= each.at]
+            runs.setdefault(spanning[-1] if spanning else None, []).append(one)
+    return [run if closer is None else [*run, closer] for closer, run in runs.items()]
 
 
 def _touched(signals: Sequence[Signal]) -> Sequence[Sequence[Signal]]:

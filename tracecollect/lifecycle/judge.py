@@ -17,7 +17,7 @@ from tracecollect.lifecycle.impact import with_impact
 from tracecollect.lifecycle.pools import only_names
 from tracecollect.lifecycle.verdicts import World, judge_hold, owner_of
 from tracecollect.lifecycle.witnesses import Held, PoolsSay, Surroundings
-from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Verdict
+from tracecollect.model import Evidence, EvidenceKind, Finding, Instant, LeakReport, Role, Signal, Verdict
 from tracecollect.ports import OpenKey
 
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
@@ -48,7 +48,7 @@ def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[A
         for run in open_runs(signals, facts.dialects[key.dialect].pairs[key.pair])
     ]
     only = only_names(facts)
-    names = [run[-1].pool or only.get(key.instance, "") for key, run in holds]
+    names = [_pool(run) or only.get(key.instance, "") for key, run in holds]
     worlds = _worlds(facts, holds, names, counted_pools(facts) if pools is None else pools)
     beside = Surroundings(facts, holds)
     found = []
@@ -58,6 +58,11 @@ def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[A
         around = beside.of(key, run, owner_of(run, owners))
         found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world, name))
     return _one_voice(facts, found)
+
+
+def _pool(run: Sequence[Signal]) -> str:
+    """The pool as who takes and gives back names it; what is done in between may know an address only."""
+    return next((one.pool for one in reversed(run) if one.pool and one.role is not Role.NOTE), run[-1].pool)
 
 
 def _worlds(

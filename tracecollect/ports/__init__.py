@@ -50,6 +50,9 @@ from tracecollect.ports.holds import (
     Served as Served,
 )
 from tracecollect.ports.holds import (
+    Session as Session,
+)
+from tracecollect.ports.holds import (
     SpanLoss as SpanLoss,
 )
 from tracecollect.ports.holds import (

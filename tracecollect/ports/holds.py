@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tracecollect.model import Instant, Owner, PoolSample, Signal, Window
+from tracecollect.model import Instant, Owner, PoolSample, ProcessSample, Signal, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,19 @@ class Served:
     traced: int
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that the database itself saw idle in a transaction, by the request that used it last.
+
+    `first_at` and `last_at` are samples; nothing else was seen of the session after the last one.
+    """
+
+    connection_id: str
+    trace_id: str
+    first_at: Instant
+    last_at: Instant
+
+
 class WitnessReader(Protocol):
     """Questions about what surrounds the accused: asked only of the processes that have some."""
 
@@ -189,5 +202,11 @@ class WitnessReader(Protocol):
     def waits(self, instances: Iterable[str], window: Window, *, least: int) -> Sequence[Wait]:
         """Who waited at least so long (nanoseconds) for a connection, in order of time."""
 
+    def process(self, services: Iterable[str], instances: Iterable[str], window: Window) -> Sequence[ProcessSample]:
+        """What these processes say of themselves beside their pools, in order of time."""
+
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
+
+    def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
+        """The sessions that these requests left idle in a transaction, as the database saw it, in order of time."""

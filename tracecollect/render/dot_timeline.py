@@ -101,8 +101,8 @@ def spell(timeline: Timeline, *, dark: bool = False) -> str:
     top = sheet.y
     below = _height(timeline)
     _axis(sheet, timeline, top, below)
-    if timeline.occupancy is not None:
-        _occupancy(sheet, timeline, timeline.occupancy)
+    for row in _rows(timeline):
+        _occupancy(sheet, timeline, row)
     _lanes(sheet, timeline)
     _footer(sheet, timeline)
     source: str = dot.source
@@ -123,7 +123,11 @@ def _heading(sheet: _Sheet, timeline: Timeline) -> None:
 def _height(timeline: Timeline) -> float:
     groups = sum(lane.group != before for lane, before in _with_group(timeline.lanes) if lane.group)
     rows = max(1, len(timeline.lanes)) + groups
-    return rows * _ROW + (_OCCUPANCY + 14 if timeline.occupancy else 0) + 6
+    return rows * _ROW + len(_rows(timeline)) * (_OCCUPANCY + 14) + 6
+
+
+def _rows(timeline: Timeline) -> tuple[Occupancy, ...]:
+    return (*((timeline.occupancy,) if timeline.occupancy is not None else ()), *timeline.beside)
 
 
 def _with_group(lanes: tuple[Lane, ...]) -> list[tuple[Lane, str]]:
@@ -151,32 +155,36 @@ def _occupancy(sheet: _Sheet, timeline: Timeline, row: Occupancy) -> None:
     sheet.y -= (_OCCUPANCY - _ROW) / 2 + 4
     ends = [sample.at for sample in row.samples[1:]] + [timeline.axis.end]
     floor = -_OCCUPANCY / 2
-    scale = (_OCCUPANCY - 6) / max(row.top, max((s.used or 0) + (s.pending or 0) for s in row.samples))
+    most = max((s.used or 0) + (s.pending or 0) for s in row.samples)
+    scale = (_OCCUPANCY - 6) / max(1, most if row.far else max(row.top, most))
     for sample, end in zip(row.samples, ends, strict=True):
         x, width = _at(timeline, sample.at), _at(timeline, end) - _at(timeline, sample.at)
         used, waiting = (sample.used or 0) * scale, (sample.pending or 0) * scale
         if width <= 0:
             continue
         if used:
-            sheet.box(x, width, used, y=floor + used / 2, fillcolor=sheet.color(Role.USED), says=f"{sample.used} used")
+            sheet.box(
+                x, width, used, y=floor + used / 2, fillcolor=sheet.color(Role.USED), says=f"{sample.used} {row.says}"
+            )
         if waiting:
             color = sheet.color(Role.PENDING)
             says = f"{sample.pending} waiting"
             sheet.box(x, width, waiting, y=floor + used + waiting / 2, fillcolor=color, says=says)
-        if sample.max is not None:
+        if sample.max is not None and not row.far:
             size = floor + sample.max * scale
             sheet.box(x, width, 1.4, y=size, fillcolor=sheet.color(Role.MAX), says=f"pool size {sample.max}")
     sheet.box(_LEFT, _RIGHT - _LEFT, 0.75, y=floor, fillcolor=sheet.page.quiet)
     last = row.samples[-1]
     sheet.text(0, _LABEL, row.label, bold=True)
-    sheet.text(_LABEL, _DETAIL, "occupancy", size=9, color=sheet.page.quiet, align="r")
-    sheet.text(_RIGHT + 24, _NOTE, occupancy_words(last.used, last.max, last.pending), bold=True)
+    detail = "occupancy" if row is timeline.occupancy else "process"
+    sheet.text(_LABEL, _DETAIL, detail, size=9, color=sheet.page.quiet, align="r")
+    sheet.text(_RIGHT + 24, _NOTE, occupancy_words(last.used, last.max, last.pending, row.says), bold=True)
     sheet.y -= (_OCCUPANCY + _ROW) / 2 + 10
 
 
-def occupancy_words(used: int | None, size: int | None, pending: int | None) -> str:
+def occupancy_words(used: int | None, size: int | None, pending: int | None, says: str = "in use") -> str:
     """`10 of 10 in use, 7 waiting`; what is not known is left out."""
-    text = "" if used is None else f"{used} in use" if size is None else f"{used} of {size} in use"
+    text = "" if used is None else f"{used} {says}" if size is None else f"{used} of {size} {says}"
     return ", ".join(filter(None, [text, f"{pending} waiting" if pending else ""]))
 
 

@@ -18,6 +18,7 @@ from tracecollect.model import (
     Lifecycle,
     Owner,
     PoolSample,
+    ProcessSample,
     Signal,
     SignalKind,
     Span,
@@ -235,7 +236,15 @@ def _window(seconds: int = 2520) -> Window:
 
 
 def _finding_holds() -> Lifecycle:
-    return Lifecycle("finding", _window(), _leaks() + _neighbours(), _samples(), _finding())
+    samples = _samples()
+    return Lifecycle("finding", _window(), _leaks() + _neighbours(), samples, _finding(), process=_process(samples))
+
+
+def _process(samples: tuple[PoolSample, ...]) -> tuple[ProcessSample, ...]:
+    """The files of the process follow its pool: each connection is one of them."""
+    used = [one for one in samples if one.measure == "used"]
+    files = [ProcessSample(one.service, one.instance, "files", one.at, 13 + one.value) for one in used]
+    return (*files, ProcessSample(used[0].service, used[0].instance, "files_limit", used[0].at, 1024))
 
 
 def _pool_holds() -> Lifecycle:

@@ -33,8 +33,8 @@ def timeline(diagram: Diagram, *, width: int = 80, color: bool = False) -> str:
     lines = [*_head(diagram, width), Text()]
     if diagram.lanes or diagram.occupancy:
         lines.append(_axis_line(diagram.axis, label, bar))
-    if diagram.occupancy is not None:
-        lines += _occupancy_lines(diagram.occupancy, diagram.axis, label, bar, note)
+    for row in _rows(diagram):
+        lines += _occupancy_lines(row, diagram.axis, label, bar, note)
     group = ""
     for lane in diagram.lanes:
         if lane.group and lane.group != group:
@@ -43,6 +43,10 @@ def timeline(diagram: Diagram, *, width: int = 80, color: bool = False) -> str:
         lines.append(_lane_line(lane, diagram.axis, label, bar, note))
     lines += _foot(diagram, width)
     return _printed(lines, width, color=color)
+
+
+def _rows(diagram: Timeline) -> Iterable[Occupancy]:
+    return (*((diagram.occupancy,) if diagram.occupancy is not None else ()), *diagram.beside)
 
 
 def tree(diagram: Diagram, *, width: int = 80, color: bool = False) -> str:
@@ -86,7 +90,8 @@ def _axis_line(axis: Axis, label: int, bar: int) -> Text:
 
 
 def _occupancy_lines(row: Occupancy, axis: Axis, label: int, bar: int, note: int) -> list[Text]:
-    top = row.top
+    # A limit far above all values would make them one flat line; it is said in words.
+    top = max([1, *((one.used or 0) + (one.pending or 0) for one in row.samples)]) if row.far else row.top
     used: list[int | None] = [None] * bar
     pending = [0] * bar
     for sample in row.samples:
@@ -96,7 +101,7 @@ def _occupancy_lines(row: Occupancy, axis: Axis, label: int, bar: int, note: int
     last = row.samples[-1]
     line = Text(_fit(f"◉ {row.label}", label) + " ")
     line.append("".join(_level(value, top) for value in used), style=_style(Role.USED))
-    line.append(" " + _fit(occupancy_words(last.used, last.max, None), note), style="bold")
+    line.append(" " + _fit(occupancy_words(last.used, last.max, None, row.says), note), style="bold")
     if not any(pending):
         return [line]
     waiting = Text(_fit("  waiting requests", label) + " ")

@@ -72,14 +72,15 @@ class Connections:
             twins = [one for one in holds if one.trace_id not in named and _entry(one) == finding.entry]
             holds = tuple(sorted((*guilty, *twins[-_TWINS:]), key=lambda one: one.acquired_at))
         missing = len(named - {one.trace_id for one in holds})
-        return _drawn(f"finding {finding.id}", holds, _samples(facts, pools), facts, finding, missing)
+        drawn = _drawn(f"finding {finding.id}", holds, _samples(facts, pools), facts, finding, missing)
+        return self._with_process(drawn, pools)
 
     def of_pool(self, name: str, query: LeakQuery, now: Instant) -> Lifecycle:
         """The holds and metrics of one pool, of every instance that has one of that name."""
         facts, report = self._judged(query, now)
         pools = _of_name(name, _only(report, replace(query, pool="")).coverage)
         holds = judged(self._holds(pools, facts.window), report.findings)
-        return _drawn(f"pool {pools[0].pool}", holds, _samples(facts, pools), facts)
+        return self._with_process(_drawn(f"pool {pools[0].pool}", holds, _samples(facts, pools), facts), pools)
 
     def pools(self, query: LeakQuery, now: Instant) -> Sequence[PoolReport]:
         """Every pool with its newest numbers."""
@@ -101,6 +102,11 @@ class Connections:
             if revision.changed:
                 self._store.record(revision.changed, now, revision.reasons)
         return facts, _with_retracted(report, (*before, *revision.changed), facts.window.since)
+
+    def _with_process(self, drawn: Lifecycle, pools: Sequence[Coverage]) -> Lifecycle:
+        """What the pools' processes said of themselves in the stretch that is drawn."""
+        services, instances = {one.service for one in pools}, {one.instance for one in pools}
+        return replace(drawn, process=tuple(self._store.process(services, instances, drawn.window)))
 
     def _follow(self, signals: Sequence[Signal]) -> tuple[Hold, ...]:
         owners = self._store.owners({one.trace_id for one in signals if one.trace_id})

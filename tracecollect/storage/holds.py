@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
@@ -28,10 +28,9 @@ class StoredHolds(StoredWitnesses):
         pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
-        self._by_last = {(one.name, pair.name) for one, pair in pairs if pair.open_if == "last"}
         self._keyed = {
             f"by_{rule}": [(one.name, pair.name) for one, pair in pairs if pair.open_if == rule]
-            for rule in ("last", "count", "none")
+            for rule in ("last", "count", "none", "cover")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
 
@@ -88,8 +87,7 @@ class StoredHolds(StoredWitnesses):
             instances=sorted({one.instance for one in wanted}),
             keys=sorted({one.key for one in wanted}),
         )
-        signals = [one for one in map(_signal, found) if _key(one) in wanted]
-        return _since_returned(signals, self._by_last)
+        return [one for one in map(_signal, found) if _key(one) in wanted]
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace in order of time."""
@@ -219,12 +217,6 @@ def _share_of_ids(enough: int, spans: int) -> str:
 
 def _key(one: Signal) -> OpenKey:
     return OpenKey(one.instance, one.dialect, one.pair, one.key)
-
-
-def _since_returned(signals: Sequence[Signal], by_last: Collection[tuple[str, str]]) -> Sequence[Signal]:
-    """Of a key that is used again only what followed its newest return: what was before belongs to other holds."""
-    back = {_key(one): one.at for one in signals if one.role is Role.CLOSE and (one.dialect, one.pair) in by_last}
-    return [one for one in signals if one.at > back.get(_key(one), 0)]
 
 
 def _signal(row: Row) -> Signal:

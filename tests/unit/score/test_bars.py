@@ -29,7 +29,7 @@ def test_what_reaches_its_bars_misses_none(row):
         pytest.param(replace(NAMED, precision=0.98), id="an innocent among the named"),
         pytest.param(replace(NAMED, recall=0.97), id="a leak that is not named"),
         pytest.param(replace(NAMED, recall=None, precision=None, delay=None), id="nobody named at all"),
-        pytest.param(replace(NAMED, delay=10.1), id="named too late"),
+        pytest.param(replace(NAMED, delay=15.1), id="named too late"),
         pytest.param(replace(COUNTED, error=-3), id="three too few of 45"),
         pytest.param(replace(COUNTED, error=3), id="three too many of 45"),
         pytest.param(replace(COUNTED, leaks=10, error=2), id="two too many of ten"),

@@ -15,6 +15,16 @@ WITH counted AS
       AND (dialect, pair) IN {by_count:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
     GROUP BY dialect, pair, instance, key
     HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
+),
+uncovered AS
+(
+    -- Where the closer spans the whole hold, an opener outside every closer is of a hold that nothing closed.
+    SELECT dialect, pair, instance, key
+    FROM connection_signals
+    WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
+      AND (dialect, pair) IN {by_cover:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
+    GROUP BY dialect, pair, instance, key
+    HAVING countIf(role = 'open') > 0 AND arrayExists(o -> NOT arrayExists(c -> c.1 <= o.1 AND o.2 <= c.2, groupUniqArrayIf((started, at), role = 'close')), groupUniqArrayIf((started, at), role = 'open'))
 )
 -- Closers beyond the openers of their key are stray: those that came without a trace share one key. A key that has
 -- notes only was not taken from anywhere. The pool of a key is what its openers and closers say, if they do.
@@ -34,6 +44,7 @@ FROM
                opened > maxIf(at, role = 'close') AND (dialect, pair) IN {by_last:Array(Tuple(String, String))}
                OR NOT has_close AND (dialect, pair) IN {by_none:Array(Tuple(String, String))}
                OR (dialect, pair, instance, key) IN (SELECT dialect, pair, instance, key FROM counted)
+               OR (dialect, pair, instance, key) IN (SELECT dialect, pair, instance, key FROM uncovered)
            ) AS is_open
     FROM connection_signals AS s
     WHERE s.at >= fromUnixTimestamp64Nano({since:Int64}) AND s.at <= fromUnixTimestamp64Nano({until:Int64})

@@ -1,5 +1,6 @@
 // The SDK and the instrumentations, as their documentation shows them; loaded with `node --require`.
-const { NodeSDK, metrics } = require("@opentelemetry/sdk-node");
+const { NodeSDK, logs, metrics } = require("@opentelemetry/sdk-node");
+const { OTLPLogExporter } = require("@opentelemetry/exporter-logs-otlp-grpc");
 const { OTLPMetricExporter } = require("@opentelemetry/exporter-metrics-otlp-grpc");
 const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc");
 const { ExpressInstrumentation } = require("@opentelemetry/instrumentation-express");
@@ -10,6 +11,7 @@ const { PgInstrumentation } = require("@opentelemetry/instrumentation-pg");
 
 const sdk = new NodeSDK({
   traceExporter: new OTLPTraceExporter(),
+  logRecordProcessors: [new logs.BatchLogRecordProcessor({ exporter: new OTLPLogExporter() })],
   metricReader: new metrics.PeriodicExportingMetricReader({
     exporter: new OTLPMetricExporter(),
     exportIntervalMillis: Number(process.env.OTEL_METRIC_EXPORT_INTERVAL),

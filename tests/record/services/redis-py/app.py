@@ -32,8 +32,10 @@ def server() -> int:
 
 most = int(os.environ["POOL_MAX"])
 get_observability_instance().init(OTelConfig())
-pool = redis.BlockingConnectionPool(host="127.0.0.1", port=server(), max_connections=most, timeout=3)
-client = redis.Redis(connection_pool=pool, decode_responses=True)
+pool = redis.BlockingConnectionPool(
+    host="127.0.0.1", port=server(), max_connections=most, timeout=3, decode_responses=True
+)
+client = redis.Redis(connection_pool=pool)
 
 
 @app.errorhandler(redis.ConnectionError)
@@ -52,6 +54,10 @@ def forget() -> bool:
 @app.get("/healthz")
 def healthz() -> str:
     client.ping()
+    if not client.exists("orders"):
+        for number in range(1, 201):
+            client.hset(f"order:{number}", mapping={"customer": f"customer {number}", "total": 99, "status": "open"})
+        client.set("orders", 200)
     return "ok"
 
 
