@@ -31,6 +31,8 @@ SEEN = {
     "go-gorm": (COUNTED, frozenset()),
     "go-redis": (COUNTED, frozenset()),
     "go-pgx-logs": (CERTAIN, EVERYTHING),
+    "go-events": (CERTAIN, EVERYTHING),
+    "go-events-pgx": (CERTAIN, EVERYTHING),
 }
 """How well each library lets a pool be seen, and the routes whose leaks its signals name."""
 LEAKING = [*(f"{library}-leak" for library in SEEN), "go-xsam-exhausted", "go-otelpgx-exhausted", "go-xsam-mixed"]
@@ -78,6 +80,16 @@ def test_rows_that_database_sql_closes_when_the_request_is_over_are_not_leaked(t
         named = [trace for moment in moments for trace in accused(ask.leaks(at(moment)))]
     assert len(healed) >= 3
     assert not healed & set(named)
+
+
+def test_events_from_go_say_which_line_took_the_connection(tmp_path):
+    one = Capture("go-events-leak")
+    with answers(tmp_path, one.name) as ask:
+        report = ask.leaks(at(one.end))
+    assert {each.code.partition(":")[0] for each in report.findings if each.code} == {
+        "record/shop.(*SQL).Pay",
+        "record/shop.(*SQL).Peek",
+    }
 
 
 def test_a_borrow_of_database_sql_says_whether_its_connection_is_new(tmp_path):

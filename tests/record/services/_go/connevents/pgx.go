@@ -1,0 +1,1 @@
+../../../../../docs/emitters/go/pgx.go
