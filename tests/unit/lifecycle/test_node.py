@@ -1,4 +1,4 @@
-"""What node-postgres, knex, mysql, mysql2 and the emitter say, as recorded from real services, and what may be concluded from it."""
+"""What Node's libraries and the emitter say, as recorded from real services, and what may be concluded from it."""
 
 from __future__ import annotations
 
