@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
@@ -10,6 +11,7 @@ from tracecollect.model import Coverage, Instant, LeakReport, PoolReport, PoolSa
 
 Process = tuple[str, str]
 """A service's instance and one dialect spoken in it."""
+_WORDS = re.compile(r"[\w.-]+")
 TOGETHER = " + "
 """Between the names of pools that a library counts together."""
 
@@ -17,8 +19,8 @@ TOGETHER = " + "
 def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
     """For each (instance, dialect, metric's pool name) the name that spans give the same pool.
 
-    SQLAlchemy's metric name ends with the spans' address; node-postgres often knows no name at all. Where a process
-    has one pool by either count, they are the same pool.
+    SQLAlchemy's metric name ends with the spans' address, mysql spells it out, node-postgres often knows no name at
+    all. Where a process has one pool by either count, they are the same pool.
     """
     by_spans: dict[Process, set[str]] = {}
     for total in facts.totals:
@@ -37,10 +39,17 @@ def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
 def _same(metric: str, metrics: set[str], spans: set[str]) -> str:
     if not metric and len(spans) > 1:
         return TOGETHER.join(sorted(spans))
-    fitting = [name for name in spans if metric.endswith(name)]
+    fitting = [name for name in spans if metric.endswith(name)] or _spelled_otherwise(metric, spans)
     if len(fitting) == 1:
         return fitting[0]
     return next(iter(spans)) if len(spans) == 1 and len(metrics) == 1 else metric
+
+
+def _spelled_otherwise(metric: str, spans: set[str]) -> Sequence[str]:
+    """The address with most parts, all of them words of the metric's name (`host: 'db', port: 3306, database: …`)."""
+    words = set(_WORDS.findall(metric))
+    fitting = {name: len(parts) for name in spans if (parts := set(_WORDS.findall(name))) and parts <= words}
+    return [name for name, count in fitting.items() if count == max(fitting.values())]
 
 
 def reports(facts: Facts, report: LeakReport, holds_open: Mapping[tuple[str, str], int]) -> Sequence[PoolReport]:

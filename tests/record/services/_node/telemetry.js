@@ -6,6 +6,8 @@ const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc")
 const { ExpressInstrumentation } = require("@opentelemetry/instrumentation-express");
 const { HttpInstrumentation } = require("@opentelemetry/instrumentation-http");
 const { KnexInstrumentation } = require("@opentelemetry/instrumentation-knex");
+const { MySQLInstrumentation } = require("@opentelemetry/instrumentation-mysql");
+const { MySQL2Instrumentation } = require("@opentelemetry/instrumentation-mysql2");
 const { NetInstrumentation } = require("@opentelemetry/instrumentation-net");
 const { PgInstrumentation } = require("@opentelemetry/instrumentation-pg");
 
@@ -24,6 +26,8 @@ const sdk = new NodeSDK({
     }),
     new ExpressInstrumentation({ ignoreLayersType: ["middleware", "router"] }),
     new KnexInstrumentation(),
+    new MySQLInstrumentation(),
+    new MySQL2Instrumentation(),
     new NetInstrumentation(),
     new PgInstrumentation(),
   ],
