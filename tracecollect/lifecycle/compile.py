@@ -296,7 +296,7 @@ def _test(one: Predicate, field: Callable[[str], str]) -> str:
 
 
 def _key(parts: Sequence[str], field: Callable[[str], str]) -> str:
-    """What joins openers and closers. Ids of holds and connections are their process's own; forked ones share a name."""
+    """What joins openers and closers. Ids are their process's own, and forked processes share a name."""
     spelled = [_KEYS[part] if part in _KEYS else field(part) for part in parts]
     joined = f", {_text(':')}, ".join(spelled)
     if not _TRACED.issuperset(parts):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.findings import lost
-from tracecollect.model import Coverage, Instant, LeakReport, PoolReport, PoolSample, Verdict
+from tracecollect.model import Coverage, CoverageLevel, Instant, LeakReport, PoolReport, PoolSample, Verdict
 
 Process = tuple[str, str]
 """A service's instance and one dialect spoken in it."""
@@ -29,11 +29,33 @@ def span_names(facts: Facts) -> Mapping[tuple[str, str, str], str]:
     by_metrics: dict[Process, set[str]] = {}
     for sample in facts.samples:
         by_metrics.setdefault((sample.instance, sample.dialect), set()).add(sample.pool)
-    return {
+    found = {
         (*process, metric): _same(metric, names, by_spans.get(process, set()))
         for process, names in by_metrics.items()
         for metric in names
     }
+    return {key: _as_told(facts, key[0], name, found, by_spans) for key, name in found.items()}
+
+
+def _as_told(
+    facts: Facts,
+    instance: str,
+    name: str,
+    found: Mapping[tuple[str, str, str], str],
+    by_spans: Mapping[Process, set[str]],
+) -> str:
+    """Where a process has one pool by its metrics, and one by those who see most of it, that is its name."""
+    if len({each for key, each in found.items() if key[0] == instance}) > 1:
+        return name
+    levels = tuple(CoverageLevel)
+    told = [
+        (levels.index(facts.dialects[dialect].coverage), names)
+        for (process, dialect), names in by_spans.items()
+        if process == instance and dialect in facts.dialects
+    ]
+    best = min((level for level, _ in told), default=None)
+    names = {each for level, each_names in told if level == best for each in each_names}
+    return next(iter(names)) if len(names) == 1 else name
 
 
 def _same(metric: str, metrics: set[str], spans: set[str]) -> str:
