@@ -44,7 +44,8 @@ class Served:
 def serving(directory: Path) -> Iterator[Served]:
     """`tracecollect serve` on free ports with its data in `directory`; stopped with SIGTERM."""
     began = time.monotonic()
-    command = ["serve", "--data-dir", str(directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    command = ["serve", "--data-dir", str(directory), *ports]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "tracecollect", *command], stdout=log, stderr=log)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ FILE_NAME = "tracecollect.toml"
 # Not settings, but of our name: where the file is, what the demo reads, and what Kubernetes puts into every
 # container beside a Service that is called tracecollect.
 _NOT_SETTINGS = ("TRACECOLLECT_CONFIG", "TRACECOLLECT_DEMO_", "TRACECOLLECT_PORT", "TRACECOLLECT_SERVICE_")
+_ADDRESSES = ("otlp_grpc", "otlp_http", "web")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -107,6 +109,18 @@ def _bytes(default: str, least: str, meaning: str) -> Any:
     return _setting(codec.read_size(default), read, meaning, codec.spell_size)
 
 
+def _count(default: int, least: int, meaning: str) -> Any:
+    return _setting(default, _at_least(int, least, str(least)), meaning)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(",", " ").split())
+
+
+def _texts(meaning: str) -> Any:
+    return _setting((), _list, meaning, ", ".join)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting. Durations are nanoseconds, sizes bytes; in files and variables both are written with units."""
@@ -114,10 +128,13 @@ class Settings:
     data_dir: Path = _setting(data_home, _directory, "where the journal and the store live")
     store: str = _setting("", str.strip, "the store's address; empty is chDB inside the data directory")
     otlp_grpc: Address = _setting(Address("127.0.0.1", 4317), read_address, "where OTLP over gRPC is received")
+    otlp_http: Address = _setting(Address("127.0.0.1", 4318), read_address, "where OTLP over HTTP is received")
     web: Address = _setting(Address("127.0.0.1", 16686), read_address, "where answers are given over HTTP")
     allow_public: bool = _setting(
         False, _flag, "allow addresses that other machines can reach", lambda on: str(on).lower()
     )
+    receivers: int = _count(1, 1, "how many processes receive; they share the ports")
+    cors_origins: tuple[str, ...] = _texts("web pages (scheme://host:port) whose scripts may send OTLP over HTTP")
     retention: int = _span("7d", "1h", "how long telemetry is kept")
     grace: int = _span("120s", "0", "how long a forgotten connection may still come back before it counts")
     judge_interval: int = _span("10s", "1s", "how often findings are judged while telemetry arrives")
@@ -216,6 +233,8 @@ def _from_file(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     for key, value in document.items():
         _known(key, names(), f"key in {path}")
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = ", ".join(value)
         if not isinstance(value, str | int | float | bool):
             raise SettingsError(f"{key} in {path} is a {type(value).__name__}", hint=f'write it as text: {key} = "…"')
         texts[key] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -241,15 +260,17 @@ def _known(name: str, known: Iterable[str], where: str, shown: Callable[[str], s
 
 def _check(settings: Settings) -> None:
     """What only the whole can say."""
-    for name in ("otlp_grpc", "web"):
+    for name in _ADDRESSES:
         address: Address = getattr(settings, name)
         if not address.loopback and not settings.allow_public:
             raise SettingsError(
                 f"{name}: {address} can be reached from other machines (from {settings.origin(name)})",
                 hint="there is neither encryption nor a password on it yet: keep to 127.0.0.1, or say --allow-public",
             )
-    if settings.otlp_grpc == settings.web and settings.web.port:
-        raise SettingsError(f"otlp_grpc and web are both {settings.web}", hint="give each its own port")
+    for one, other in itertools.combinations(_ADDRESSES, 2):
+        address = getattr(settings, one)
+        if address == getattr(settings, other) and address.port:
+            raise SettingsError(f"{one} and {other} are both {address}", hint="give each its own port")
     if settings.store and "://" not in settings.store:
         raise SettingsError(f"store: {settings.store!r} is not an address", hint="write it like chdb:///var/lib/traces")
     if settings.grace > settings.retention:

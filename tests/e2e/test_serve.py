@@ -42,7 +42,8 @@ class Serving:
 
     def __init__(self, directory: Path, *more: str) -> None:
         self.directory = directory
-        command = ["serve", "--data-dir", str(directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0", *more]
+        ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+        command = ["serve", "--data-dir", str(directory), *ports, *more]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tracecollect", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -184,18 +185,20 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(serve):
 
 def test_a_second_server_on_the_same_directory_is_told_who_has_it(serve, tmp_path):
     server = serve()
-    told = program("serve", "--data-dir", str(server.directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0")
+    ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    told = program("serve", "--data-dir", str(server.directory), *ports)
     assert told.returncode == 2
     assert "hint:" in told.stderr
     assert "Traceback" not in told.stderr
     assert server.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("flag", ["--otlp-grpc", "--web"])
+@pytest.mark.parametrize("flag", ["--otlp-grpc", "--otlp-http", "--web"])
 def test_a_port_in_use_is_one_clear_error(serve, tmp_path, flag):
     server = serve()
-    taken = server.where.otlp_grpc if flag == "--otlp-grpc" else server.where.web.removeprefix("http://")
-    ports = {"--otlp-grpc": "127.0.0.1:0", "--web": "127.0.0.1:0"} | {flag: taken}
+    where = server.where
+    taken = {"--otlp-grpc": where.otlp_grpc, "--otlp-http": where.otlp_http, "--web": where.web.removeprefix("http://")}
+    ports = dict.fromkeys(taken, "127.0.0.1:0") | {flag: taken[flag]}
     words = [word for pair in ports.items() for word in pair]
     told = program("serve", "--data-dir", str(tmp_path / "other"), *words)
     assert told.returncode == 2

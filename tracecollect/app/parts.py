@@ -16,8 +16,10 @@ from tracecollect.settings import Settings, seconds
 
 if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
+    from tracecollect.receivers.process import Receivers
     from tracecollect.storage.clickhouse import ClickHouseStore
 
+_RECORDER = "tracecollect.journal:JournalWriter"
 _LOW_DISK_BYTES = 500 << 20
 _NO_DISK_BYTES = 16 << 20
 
@@ -44,6 +46,24 @@ def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipel
     pipeline.start()
     stack.callback(pipeline.stop, seconds(settings.drain_timeout))
     return store, pipeline
+
+
+def receivers(settings: Settings) -> Receivers:
+    """The receiver processes, not started yet."""
+    from tracecollect.receivers.listeners import Listening
+    from tracecollect.receivers.process import Receivers
+
+    journal = {
+        "path": str(journal_path(settings)),
+        "max_bytes": settings.journal_max_bytes,
+        "max_age_seconds": seconds(settings.journal_max_age),
+    }
+    listening = Listening(
+        grpc=(settings.otlp_grpc.host, settings.otlp_grpc.port),
+        http=(settings.otlp_http.host, settings.otlp_http.port),
+        origins=settings.cors_origins,
+    )
+    return Receivers(_RECORDER, journal, listening, workers=settings.receivers, max_body=settings.max_request_bytes)
 
 
 def disk_full(path: Path) -> bool:

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 
 import tracecollect
 from tracecollect import codec
-from tracecollect.app.parts import disk_check, extra, journal_check, journal_path, sending, stored
+from tracecollect.app.parts import disk_check, extra, journal_check, receivers, sending, stored
 from tracecollect.model import Instant
 from tracecollect.ports import Check
-from tracecollect.settings import Settings, seconds
+from tracecollect.settings import Address, Settings, seconds
 
 if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
-    from tracecollect.receivers.process import ReceiverProcess
+    from tracecollect.receivers.process import Receivers
     from tracecollect.storage.clickhouse import ClickHouseStore
     from tracecollect.storage.directory import DataDirectory
     from tracecollect.storage.judge import Judge
     from tracecollect.web import Vitals, WebServer
 
-_RECORDER = "tracecollect.journal:JournalWriter"
 # Together with the drain this stays under the ten seconds in which a stop must be done.
 _RECEIVER_GRACE_SECONDS = 1.0
 
@@ -42,7 +41,7 @@ class Server:
         self._store: ClickHouseStore | None = None
         self._pipeline: Pipeline | None = None
         self._judge: Judge | None = None
-        self._receiver: ReceiverProcess | None = None
+        self._receivers: Receivers | None = None
         self._web: WebServer | None = None
         self._stopping = False
         self._bytes = 0
@@ -71,11 +70,16 @@ class Server:
     @property
     def otlp_grpc(self) -> str:
         """The bound address of the gRPC receiver."""
-        port = self._receiver.port if self._receiver is not None else 0
-        return str(type(self.settings.otlp_grpc)(self.settings.otlp_grpc.host, port))
+        port = self._receivers.grpc_port if self._receivers is not None else 0
+        return str(Address(self.settings.otlp_grpc.host, port))
+
+    @property
+    def otlp_http(self) -> str:
+        """The bound address of the HTTP receiver."""
+        port = self._receivers.http_port if self._receivers is not None else 0
+        return str(Address(self.settings.otlp_http.host, port))
 
     def _open(self) -> None:
-        from tracecollect.receivers.process import ReceiverProcess
         from tracecollect.storage.directory import DataDirectory
         from tracecollect.storage.judge import Judge
         from tracecollect.storage.local import LocalAnswers
@@ -92,19 +96,9 @@ class Server:
         stack.callback(self._web.stop)
         self._judge.start()
         stack.callback(self._judge.stop)
-        self._receiver = ReceiverProcess(
-            _RECORDER,
-            {
-                "path": str(journal_path(settings)),
-                "max_bytes": settings.journal_max_bytes,
-                "max_age_seconds": seconds(settings.journal_max_age),
-            },
-            host=settings.otlp_grpc.host,
-            port=settings.otlp_grpc.port,
-            max_body=settings.max_request_bytes,
-        )
-        self._receiver.start()
-        stack.callback(self._receiver.stop, _RECEIVER_GRACE_SECONDS)
+        self._receivers = receivers(settings)
+        self._receivers.start()
+        stack.callback(self._receivers.stop, _RECEIVER_GRACE_SECONDS)
         self._web.start(answers, self.vitals, grace=settings.grace, public=settings.allow_public)
         self._announce(directory)
 
@@ -119,23 +113,26 @@ class Server:
         from tracecollect.storage.remote import RunningServer
 
         now = codec.spell_instant(Instant(time.time_ns()))
-        directory.announce(RunningServer(os.getpid(), self.web.url, self.otlp_grpc, tracecollect.__version__, now))
+        directory.announce(
+            RunningServer(os.getpid(), self.web.url, self.otlp_grpc, tracecollect.__version__, now, self.otlp_http)
+        )
         self._stack.callback(directory.withdraw)
 
     def vitals(self) -> Vitals:
         """The numbers of this moment, for `/metrics` and `/readyz`."""
         from tracecollect.web import Vitals
 
-        if self._pipeline is None or self._receiver is None or self._judge is None:
+        if self._pipeline is None or self._receivers is None or self._judge is None:
             return Vitals(why_not="starting")
-        done, received = self._pipeline.counters(), self._receiver.counters()
-        why_not = "stopping" if self._stopping else "" if self._receiver.alive() else "the receiver restarts"
+        done, received = self._pipeline.counters(), self._receivers.counters()
+        why_not = "stopping" if self._stopping else "" if self._receivers.alive() else "the receiver restarts"
         return Vitals(
             ready=not why_not,
             why_not=why_not,
             requests=received.requests,
             accepted=received.accepted,
             rejected=received.rejected,
+            refused=received.refused,
             spans_stored=done.spans_stored,
             rows_stored=done.rows_stored,
             set_aside=done.set_aside,
@@ -151,9 +148,14 @@ class Server:
         """What only the running server knows, for `doctor`."""
         now = self.vitals()
         requests = sum(now.requests.values())
-        listening = self._receiver is not None and self._receiver.alive()
+        listening = self._receivers is not None and self._receivers.alive()
         return (
-            Check("listening", listening, f"OTLP/gRPC on {self.otlp_grpc}, answers on {self.web.url}", now.why_not),
+            Check(
+                "listening",
+                listening,
+                f"OTLP/gRPC on {self.otlp_grpc}, OTLP/HTTP on {self.otlp_http}, answers on {self.web.url}",
+                now.why_not,
+            ),
             Check(
                 "arriving",
                 requests > 0,

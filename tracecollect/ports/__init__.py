@@ -6,7 +6,7 @@ receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -120,6 +120,10 @@ class Depth:
     oldest: Instant | None = None
 
 
+Recorded = Callable[[Exception | None, bool], None]
+"""What a recorder calls when a request is on disk, or why it is not; `new` as `Recorder.append` returns it."""
+
+
 class Recorder(Protocol):
     """The receivers' end of the journal."""
 
@@ -128,6 +132,9 @@ class Recorder(Protocol):
 
         False: the very same bytes came a short while ago, a retry; they are there once.
         """
+
+    def submit(self, telemetry: Telemetry, body: bytes, items: int, done: Recorded) -> None:
+        """The same without waiting: `done(error, new)` is called once, on another thread. Raises `Busy` at once."""
 
     def close(self) -> None:
         """Write what waits and let go of the file. Idempotent."""

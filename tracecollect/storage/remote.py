@@ -205,6 +205,7 @@ class RunningServer:
     otlp_grpc: str
     version: str
     started_at: str
+    otlp_http: str = ""
 
 
 def server_file(data_dir: Path) -> Path:

@@ -19,16 +19,21 @@ import pytest
 from contract.receiver import trace_request
 
 from tracecollect.ports import Telemetry
+from tracecollect.receivers.listeners import Listening
 from tracecollect.receivers.otlp_grpc import SERVICES
-from tracecollect.receivers.process import ReceiverProcess
+from tracecollect.receivers.process import Receivers
 
 EXPORT = f"/{SERVICES[Telemetry.TRACES]}/Export"
 
 
 @contextlib.contextmanager
-def receiving(directory: Path) -> Iterator[ReceiverProcess]:
-    process = ReceiverProcess(
-        "tracecollect.journal:JournalWriter", {"path": str(directory / "journal.db")}, port=0, restart_seconds=0.01
+def receiving(directory: Path) -> Iterator[Receivers]:
+    process = Receivers(
+        "tracecollect.journal:JournalWriter",
+        {"path": str(directory / "journal.db")},
+        Listening(grpc=("127.0.0.1", 0)),
+        workers=2,
+        restart_seconds=0.01,
     )
     process.start()
     try:
@@ -108,13 +113,13 @@ def run_and_kill(directory: Path, kind: str, *, kills: int) -> list[str]:
     dice = random.Random(seed)
     with receiving(directory) as receiver:
         pipeline = start_pipeline(directory, kind)
-        senders = [Sender(receiver.port, number) for number in range(4)]
+        senders = [Sender(receiver.grpc_port, number) for number in range(4)]
         for sender in senders:
             sender.start()
         for _ in range(kills):
             time.sleep(dice.uniform(0.01, 0.25))
             if dice.random() < 0.5 and receiver.alive():
-                receiver.kill()
+                receiver.kill(dice.randrange(2))
             else:
                 pipeline.kill()
                 pipeline.communicate()
