@@ -202,7 +202,7 @@ def test_a_port_in_use_is_one_clear_error(serve, tmp_path, flag):
     words = [word for pair in ports.items() for word in pair]
     told = program("serve", "--data-dir", str(tmp_path / "other"), *words)
     assert told.returncode == 2
-    assert taken in told.stderr
+    assert taken[flag] in told.stderr
     assert "hint:" in told.stderr
     assert "Traceback" not in told.stderr
 

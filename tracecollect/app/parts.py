@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracecollect.errors import MissingExtra, StoreFull
 from tracecollect.ports import Check, Depth
@@ -16,6 +16,7 @@ from tracecollect.settings import Settings, seconds
 
 if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
+    from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.process import Receivers
     from tracecollect.storage.clickhouse import ClickHouseStore
 
@@ -53,17 +54,32 @@ def receivers(settings: Settings) -> Receivers:
     from tracecollect.receivers.listeners import Listening
     from tracecollect.receivers.process import Receivers
 
-    journal = {
-        "path": str(journal_path(settings)),
-        "max_bytes": settings.journal_max_bytes,
-        "max_age_seconds": seconds(settings.journal_max_age),
-    }
     listening = Listening(
         grpc=(settings.otlp_grpc.host, settings.otlp_grpc.port),
         http=(settings.otlp_http.host, settings.otlp_http.port),
         origins=settings.cors_origins,
     )
-    return Receivers(_RECORDER, journal, listening, workers=settings.receivers, max_body=settings.max_request_bytes)
+    return Receivers(
+        _RECORDER, _journal(settings), listening, workers=settings.receivers, max_body=settings.max_request_bytes
+    )
+
+
+def intake(settings: Settings, stack: ExitStack) -> Intake:
+    """A way into the journal from this process."""
+    from tracecollect.journal import JournalWriter
+    from tracecollect.receivers.intake import Intake
+
+    writer = JournalWriter(**_journal(settings))
+    stack.callback(writer.close)
+    return Intake(writer, max_body=settings.max_request_bytes)
+
+
+def _journal(settings: Settings) -> dict[str, Any]:
+    return {
+        "path": str(journal_path(settings)),
+        "max_bytes": settings.journal_max_bytes,
+        "max_age_seconds": seconds(settings.journal_max_age),
+    }
 
 
 def disk_full(path: Path) -> bool:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import tracecollect
 from tracecollect import codec
-from tracecollect.app.parts import disk_check, extra, journal_check, receivers, sending, stored
+from tracecollect.app.parts import disk_check, extra, intake, journal_check, receivers, sending, stored
 from tracecollect.model import Instant
 from tracecollect.ports import Check
 from tracecollect.settings import Address, Settings, seconds
 
 if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
+    from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.process import Receivers
     from tracecollect.storage.clickhouse import ClickHouseStore
     from tracecollect.storage.directory import DataDirectory
@@ -42,6 +43,7 @@ class Server:
         self._pipeline: Pipeline | None = None
         self._judge: Judge | None = None
         self._receivers: Receivers | None = None
+        self._intake: Intake | None = None
         self._web: WebServer | None = None
         self._stopping = False
         self._bytes = 0
@@ -96,10 +98,12 @@ class Server:
         stack.callback(self._web.stop)
         self._judge.start()
         stack.callback(self._judge.stop)
+        self._intake = intake(settings, stack)
+        stack.callback(self._web.stop)
         self._receivers = receivers(settings)
         self._receivers.start()
         stack.callback(self._receivers.stop, _RECEIVER_GRACE_SECONDS)
-        self._web.start(answers, self.vitals, grace=settings.grace, public=settings.allow_public)
+        self._web.start(answers, self.vitals, grace=settings.grace, public=settings.allow_public, intake=self._intake)
         self._announce(directory)
 
     def _rows_stored(self) -> int:
@@ -125,6 +129,8 @@ class Server:
         if self._pipeline is None or self._receivers is None or self._judge is None:
             return Vitals(why_not="starting")
         done, received = self._pipeline.counters(), self._receivers.counters()
+        if self._intake is not None:
+            received = received.plus(self._intake.counters())
         why_not = "stopping" if self._stopping else "" if self._receivers.alive() else "the receiver restarts"
         return Vitals(
             ready=not why_not,

@@ -17,8 +17,10 @@ from starlette.routing import Route
 import tracecollect
 from tracecollect.errors import ListenError, TracecollectError
 from tracecollect.ports import Answers
+from tracecollect.receivers.intake import Intake
 from tracecollect.settings import Address
 from tracecollect.web import api, errors, page
+from tracecollect.web import intake as taking
 from tracecollect.web.guard import Guard
 from tracecollect.web.metrics import CONTENT_TYPE, Metrics, Vitals
 
@@ -27,9 +29,15 @@ _BACKLOG = 128
 
 
 def application(
-    answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False, host: str = "127.0.0.1"
+    answers: Answers,
+    vitals: Callable[[], Vitals],
+    *,
+    grace: int,
+    public: bool = False,
+    host: str = "127.0.0.1",
+    intake: Intake | None = None,
 ) -> tuple[Starlette, api.Desk]:
-    """The ASGI application, and the desk to close after it."""
+    """The ASGI application, and the desk to close after it. `intake` takes what is sent to the web port."""
     desk = api.Desk(answers, grace=grace)
     metrics = Metrics(vitals)
 
@@ -50,6 +58,7 @@ def application(
             Route("/metrics", prometheus),
             *api.routes(desk),
             *page.routes(desk),
+            *(taking.routes(intake) if intake is not None else ()),
         ],
         middleware=[Middleware(Guard, hosts=None if public else {"localhost", "127.0.0.1", "::1", host})],
         exception_handlers={
@@ -79,9 +88,19 @@ class WebServer:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address.host, self.address.host)  # noqa: S104 -- read
         return f"http://{Address(host, self.address.port)}"
 
-    def start(self, answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False) -> None:
+    def start(
+        self,
+        answers: Answers,
+        vitals: Callable[[], Vitals],
+        *,
+        grace: int,
+        public: bool = False,
+        intake: Intake | None = None,
+    ) -> None:
         """Return when it answers."""
-        app, self._desk = application(answers, vitals, grace=grace, public=public, host=self.address.host)
+        app, self._desk = application(
+            answers, vitals, grace=grace, public=public, host=self.address.host, intake=intake
+        )
         config = uvicorn.Config(
             app,
             log_config=None,
