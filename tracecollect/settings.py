@@ -27,6 +27,8 @@ FILE_NAME = "tracecollect.toml"
 # container beside a Service that is called tracecollect.
 _NOT_SETTINGS = ("TRACECOLLECT_CONFIG", "TRACECOLLECT_DEMO_", "TRACECOLLECT_PORT", "TRACECOLLECT_SERVICE_")
 _ADDRESSES = ("otlp_grpc", "otlp_http", "web")
+_FILE = "file:"
+_SHORTEST_TOKEN = 16
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -121,6 +123,35 @@ def _texts(meaning: str) -> Any:
     return _setting((), _list, meaning, ", ".join)
 
 
+def _file(text: str) -> str:
+    if not text.strip():
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return str(path)
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    """Words, or those of a file: secrets are best kept in one that only we can read."""
+    if text.startswith(_FILE):
+        path = Path(text.removeprefix(_FILE)).expanduser()
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        if not text.strip():
+            raise ValueError(f"{path} is empty")
+    found = _list(text)
+    if any(len(one) < _SHORTEST_TOKEN for one in found):
+        raise ValueError(f"a token is shorter than {_SHORTEST_TOKEN} characters")
+    return found
+
+
+def _secrets(meaning: str) -> Any:
+    return _setting((), _tokens, meaning, lambda found: f"({len(found)} secret)" if found else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting. Durations are nanoseconds, sizes bytes; in files and variables both are written with units."""
@@ -135,6 +166,11 @@ class Settings:
     )
     receivers: int = _count(1, 1, "how many processes receive; they share the ports")
     cors_origins: tuple[str, ...] = _texts("web pages (scheme://host:port) whose scripts may send OTLP over HTTP")
+    tls_certificate: str = _setting("", _file, "our certificate chain (PEM): the listeners then speak TLS")
+    tls_key: str = _setting("", _file, "the certificate's private key (PEM)")
+    tls_client_ca: str = _setting("", _file, "whose certificates senders must show (PEM): mutual TLS")
+    ingest_tokens: tuple[str, ...] = _secrets("bearer tokens of which senders must show one")
+    read_tokens: tuple[str, ...] = _secrets("bearer tokens of which readers must show one")
     retention: int = _span("7d", "1h", "how long telemetry is kept")
     grace: int = _span("120s", "0", "how long a forgotten connection may still come back before it counts")
     judge_interval: int = _span("10s", "1s", "how often findings are judged while telemetry arrives")
@@ -262,11 +298,17 @@ def _check(settings: Settings) -> None:
     """What only the whole can say."""
     for name in _ADDRESSES:
         address: Address = getattr(settings, name)
-        if not address.loopback and not settings.allow_public:
+        tokens = "read_tokens" if name == "web" else "ingest_tokens"
+        guarded = getattr(settings, tokens) or (settings.tls_client_ca and name != "web")
+        if not address.loopback and not guarded and not settings.allow_public:
             raise SettingsError(
                 f"{name}: {address} can be reached from other machines (from {settings.origin(name)})",
-                hint="there is neither encryption nor a password on it yet: keep to 127.0.0.1, or say --allow-public",
+                hint=f"say who may come with {tokens} and tls_certificate, keep to 127.0.0.1, or say --allow-public",
             )
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError("tls_certificate and tls_key belong together", hint="give both, or neither")
+    if settings.tls_client_ca and not settings.tls_certificate:
+        raise SettingsError("tls_client_ca asks for certificates without TLS", hint="give tls_certificate and tls_key")
     for one, other in itertools.combinations(_ADDRESSES, 2):
         address = getattr(settings, one)
         if address == getattr(settings, other) and address.port:

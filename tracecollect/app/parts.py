@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.process import Receivers
     from tracecollect.storage.clickhouse import ClickHouseStore
+    from tracecollect.web import Access
 
 _RECORDER = "tracecollect.journal:JournalWriter"
 _LOW_DISK_BYTES = 500 << 20
@@ -58,10 +59,24 @@ def receivers(settings: Settings) -> Receivers:
         grpc=(settings.otlp_grpc.host, settings.otlp_grpc.port),
         http=(settings.otlp_http.host, settings.otlp_http.port),
         origins=settings.cors_origins,
+        tokens=settings.ingest_tokens,
+        tls_certificate=settings.tls_certificate,
+        tls_key=settings.tls_key,
+        tls_client_ca=settings.tls_client_ca,
     )
     return Receivers(
         _RECORDER, _journal(settings), listening, workers=settings.receivers, max_body=settings.max_request_bytes
     )
+
+
+def web_access(settings: Settings) -> Access:
+    """Who may come to the web port."""
+    from tracecollect.receivers.access import Tls, Tokens
+    from tracecollect.web import Access
+    from tracecollect.web.intake import PATH
+
+    tls = Tls(settings.tls_certificate, settings.tls_key) if settings.tls_certificate else None
+    return Access(Tokens(settings.read_tokens), Tokens(settings.ingest_tokens), PATH, tls)
 
 
 def intake(settings: Settings, stack: ExitStack) -> Intake:

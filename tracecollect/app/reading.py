@@ -26,10 +26,10 @@ def open_answers(
     from tracecollect.storage.remote import RemoteAnswers, find_server
 
     if server is not None:
-        return RemoteAnswers(server)
+        return RemoteAnswers(server, **_introduction(settings))
     running = find_server(settings.data_dir)
     if running is not None:
-        return RemoteAnswers(running.web)
+        return RemoteAnswers(running.web, **_introduction(settings))
     if not settings.store and not (settings.data_dir / "store").exists():
         raise NotFound(
             f"there is no telemetry in {settings.data_dir} and no server runs on it",
@@ -37,6 +37,12 @@ def open_answers(
         )
     with extra("this command without a running server"):
         return cast(Answers, _Elsewhere(lambda: _opened(settings, note)))
+
+
+def _introduction(settings: Settings) -> dict[str, str]:
+    """What a server asks of who reads: a token, and trust in the certificate that is configured here."""
+    token = settings.read_tokens[0] if settings.read_tokens else ""
+    return {"token": token, "certificate": settings.tls_certificate}
 
 
 def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswers, ExitStack]:

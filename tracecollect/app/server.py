@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import tracecollect
 from tracecollect import codec
-from tracecollect.app.parts import disk_check, extra, intake, journal_check, receivers, sending, stored
+from tracecollect.app.parts import disk_check, extra, intake, journal_check, receivers, sending, stored, web_access
 from tracecollect.model import Instant
 from tracecollect.ports import Check
 from tracecollect.settings import Address, Settings, seconds
@@ -103,7 +103,14 @@ class Server:
         self._receivers = receivers(settings)
         self._receivers.start()
         stack.callback(self._receivers.stop, _RECEIVER_GRACE_SECONDS)
-        self._web.start(answers, self.vitals, grace=settings.grace, public=settings.allow_public, intake=self._intake)
+        self._web.start(
+            answers,
+            self.vitals,
+            grace=settings.grace,
+            public=settings.allow_public or not settings.web.loopback,
+            intake=self._intake,
+            access=web_access(settings),
+        )
         self._announce(directory)
 
     def _rows_stored(self) -> int:
