@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -74,6 +75,10 @@ def _flag(text: str) -> bool:
     return words[text.strip().lower()]
 
 
+def _word(on: bool) -> str:
+    return str(on).lower()
+
+
 def _level(text: str) -> str:
     if text.strip().lower() not in _LEVELS:
         raise ValueError(f"{text!r} is none of {', '.join(_LEVELS)}")
@@ -123,6 +128,20 @@ def _texts(meaning: str) -> Any:
     return _setting((), _list, meaning, ", ".join)
 
 
+def _regexes(text: str) -> tuple[str, ...]:
+    found = tuple(line.strip() for line in text.splitlines() if line.strip())
+    for one in found:
+        try:
+            re.compile(one)
+        except re.error as error:
+            raise ValueError(f"{one!r} is no regular expression: {error}") from error
+    return found
+
+
+def _patterns(meaning: str) -> Any:
+    return _setting((), _regexes, meaning, "\n".join)
+
+
 def _file(text: str) -> str:
     if not text.strip():
         return ""
@@ -161,9 +180,7 @@ class Settings:
     otlp_grpc: Address = _setting(Address("127.0.0.1", 4317), read_address, "where OTLP over gRPC is received")
     otlp_http: Address = _setting(Address("127.0.0.1", 4318), read_address, "where OTLP over HTTP is received")
     web: Address = _setting(Address("127.0.0.1", 16686), read_address, "where answers are given over HTTP")
-    allow_public: bool = _setting(
-        False, _flag, "allow addresses that other machines can reach", lambda on: str(on).lower()
-    )
+    allow_public: bool = _setting(False, _flag, "allow addresses that other machines can reach", _word)
     receivers: int = _count(1, 1, "how many processes receive; they share the ports")
     cors_origins: tuple[str, ...] = _texts("web pages (scheme://host:port) whose scripts may send OTLP over HTTP")
     tls_certificate: str = _setting("", _file, "our certificate chain (PEM): the listeners then speak TLS")
@@ -171,6 +188,12 @@ class Settings:
     tls_client_ca: str = _setting("", _file, "whose certificates senders must show (PEM): mutual TLS")
     ingest_tokens: tuple[str, ...] = _secrets("bearer tokens of which senders must show one")
     read_tokens: tuple[str, ...] = _secrets("bearer tokens of which readers must show one")
+    redact: bool = _setting(
+        True, _flag, "cut passwords, tokens, cookies and card numbers before anything is stored", _word
+    )
+    redact_keys: tuple[str, ...] = _patterns("patterns of more attribute keys whose values are secret")
+    redact_patterns: tuple[str, ...] = _patterns("patterns of what else is secret, in any text")
+    redact_literals: bool = _setting(False, _flag, "cut the constants of statements, too", _word)
     retention: int = _span("7d", "1h", "how long telemetry is kept")
     grace: int = _span("120s", "0", "how long a forgotten connection may still come back before it counts")
     judge_interval: int = _span("10s", "1s", "how often findings are judged while telemetry arrives")
@@ -270,7 +293,7 @@ def _from_file(path: Path) -> dict[str, str]:
     for key, value in document.items():
         _known(key, names(), f"key in {path}")
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            value = ", ".join(value)
+            value = "\n".join(value)
         if not isinstance(value, str | int | float | bool):
             raise SettingsError(f"{key} in {path} is a {type(value).__name__}", hint=f'write it as text: {key} = "…"')
         texts[key] = str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracecollect.errors import MissingExtra, StoreFull
 from tracecollect.ports import Check, Depth
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
     from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.process import Receivers
+    from tracecollect.redact import Redactor
     from tracecollect.storage.clickhouse import ClickHouseStore
     from tracecollect.web import Access
 
@@ -31,7 +32,15 @@ def journal_path(settings: Settings) -> Path:
     return settings.data_dir / "journal.db"
 
 
-def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipeline]:
+class Stored(NamedTuple):
+    """The store, the pipeline that fills it, and what cuts secrets between them."""
+
+    store: ClickHouseStore
+    pipeline: Pipeline
+    redactor: Redactor | None
+
+
+def stored(settings: Settings, stack: ExitStack) -> Stored:
     """The store and the pipeline that fills it out of the journal, started."""
     from tracecollect.journal import JournalReader
     from tracecollect.pipeline import Pipeline
@@ -40,14 +49,19 @@ def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipel
 
     if disk_full(settings.data_dir):
         raise StoreFull(f"no room on the disk of {settings.data_dir}", hint="free some space and start again")
+    redactor = (
+        Redactor(keys=settings.redact_keys, patterns=settings.redact_patterns, literals=settings.redact_literals)
+        if settings.redact
+        else None
+    )
     store = ClickHouseStore(settings.store_url, retention=int(seconds(settings.retention)))
     stack.callback(store.close)
     reader: JournalReader = JournalReader(journal_path(settings))
     stack.callback(reader.close)
-    pipeline = Pipeline(reader, store, redact=Redactor(), linger=seconds(settings.linger))
+    pipeline = Pipeline(reader, store, redact=redactor, linger=seconds(settings.linger))
     pipeline.start()
     stack.callback(pipeline.stop, seconds(settings.drain_timeout))
-    return store, pipeline
+    return Stored(store, pipeline, redactor)
 
 
 def receivers(settings: Settings) -> Receivers:

@@ -51,7 +51,7 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
 
     with ExitStack() as stack:
         stack.enter_context(DataDirectory(settings.data_dir))
-        store, pipeline = stored(settings, stack)
+        store, pipeline, _ = stored(settings, stack)
         waiting = pipeline.depth().entries
         if waiting:
             note(f"storing {waiting} requests that the last server left in the journal")
@@ -60,6 +60,7 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
             store,
             grace=settings.grace,
             settings=settings.spelled(),
+            origins=settings.origins,
             checks=lambda: (_no_server(), disk_check(settings)),
         )
         stack.callback(answers.close)
@@ -110,7 +111,7 @@ def _import(settings: Settings, paths: Sequence[Path], done: Callable[[Path, Fil
     with ExitStack() as stack:
         if find_server(settings.data_dir) is None:
             stack.enter_context(DataDirectory(settings.data_dir))
-            depth: Callable[[], Depth] = stored(settings, stack)[1].depth
+            depth: Callable[[], Depth] = stored(settings, stack).pipeline.depth
         else:
             reader = JournalReader(journal_path(settings))
             stack.callback(reader.close)

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
     from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.process import Receivers
+    from tracecollect.redact import Redactor
     from tracecollect.storage.clickhouse import ClickHouseStore
     from tracecollect.storage.directory import DataDirectory
     from tracecollect.storage.judge import Judge
     from tracecollect.web import Vitals, WebServer
 
+_log = logging.getLogger(__name__)
 # Together with the drain this stays under the ten seconds in which a stop must be done.
 _RECEIVER_GRACE_SECONDS = 1.0
 
@@ -45,6 +47,8 @@ class Server:
         self._receivers: Receivers | None = None
         self._intake: Intake | None = None
         self._web: WebServer | None = None
+        self._redactor: Redactor | None = None
+        self._changed: Mapping[str, tuple[str, str]] = {}
         self._stopping = False
         self._bytes = 0
 
@@ -91,8 +95,17 @@ class Server:
         directory = stack.enter_context(DataDirectory(settings.data_dir))
         self._web = WebServer(settings.web)
         stack.callback(self._web.stop)
-        self._store, self._pipeline = stored(settings, stack)
-        answers = LocalAnswers(self._store, grace=settings.grace, settings=settings.spelled(), checks=self._checks)
+        self._store, self._pipeline, self._redactor = stored(settings, stack)
+        self._changed = self._store.record_settings(settings.spelled(), settings.origins, tracecollect.__version__)
+        for name, (before, now) in self._changed.items():
+            _log.info("%s changed since the last start: %s, was %s", name, now or "nothing", before or "nothing")
+        answers = LocalAnswers(
+            self._store,
+            grace=settings.grace,
+            settings=settings.spelled(),
+            origins=settings.origins,
+            checks=self._checks,
+        )
         stack.callback(answers.close)
         self._judge = Judge(answers, self._rows_stored, grace=settings.grace, interval=seconds(settings.judge_interval))
         stack.callback(self._web.stop)
@@ -146,6 +159,7 @@ class Server:
             accepted=received.accepted,
             rejected=received.rejected,
             refused=received.refused,
+            redacted=self._redactor.counters() if self._redactor is not None else {},
             spans_stored=done.spans_stored,
             rows_stored=done.rows_stored,
             set_aside=done.set_aside,
@@ -178,7 +192,14 @@ class Server:
             ),
             journal_check(now.journal),
             disk_check(self.settings),
+            Check("settings", True, self._told_changes()),
         )
+
+    def _told_changes(self) -> str:
+        if not self._changed:
+            return "as at the last start"
+        texts = [f"{name} {before or 'nothing'} → {now or 'nothing'}" for name, (before, now) in self._changed.items()]
+        return f"changed since the last start: {', '.join(texts)}"
 
 
 def serve(settings: Settings, ready: Callable[[Server], None]) -> None:

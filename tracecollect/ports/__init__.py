@@ -249,6 +249,7 @@ class Status:
     version: str
     checks: tuple[Check, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 class Answers(Protocol):

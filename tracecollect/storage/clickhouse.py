@@ -170,6 +170,16 @@ class ClickHouseStore(StoredHolds):
             for row in self._engine.rows("findings_history", id=finding_id)
         ]
 
+    # --- settings -----------------------------------------------------------------------------------
+
+    def record_settings(
+        self, values: Mapping[str, str], origins: Mapping[str, str], version: str
+    ) -> Mapping[str, tuple[str, str]]:
+        """Keep the settings of this start; what changed since the last one, by setting: before and now."""
+        before = {row["setting"]: row["value"] for row in self._engine.rows("config_latest")}
+        self._engine.insert("config_audit", rows.setting_columns(values, origins, version))
+        return {name: (before[name], now) for name, now in values.items() if before.get(name, now) != now}
+
     # --- the rest -----------------------------------------------------------------------------------
 
     def stats(self) -> Mapping[str, int]:

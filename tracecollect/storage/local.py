@@ -45,11 +45,12 @@ class LocalAnswers:
         grace: int,
         checks: Callable[[], Sequence[Check]] = tuple,
         settings: Mapping[str, str] | None = None,
+        origins: Mapping[str, str] | None = None,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self._store = store
         self._checks = checks
-        self._settings = settings or {}
+        self._settings, self._origins = settings or {}, origins or {}
         self._now = now
         self._connections = connections.Connections(store, grace=grace)
         self._beside = ThreadPoolExecutor(4, thread_name_prefix="beside")
@@ -111,7 +112,7 @@ class LocalAnswers:
 
     def status(self) -> Status:
         """See `Answers`."""
-        return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings)
+        return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings, self._origins)
 
     def close(self) -> None:
         """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""
