@@ -30,6 +30,7 @@ _NOT_SETTINGS = ("TRACECOLLECT_CONFIG", "TRACECOLLECT_DEMO_", "TRACECOLLECT_PORT
 _ADDRESSES = ("otlp_grpc", "otlp_http", "web")
 _FILE = "file:"
 _SHORTEST_TOKEN = 16
+_LONGEST_RETENTION = 50 * 365 * 86_400 * SECOND
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -195,6 +196,7 @@ class Settings:
     redact_patterns: tuple[str, ...] = _patterns("patterns of what else is secret, in any text")
     redact_literals: bool = _setting(False, _flag, "cut the constants of statements, too", _word)
     retention: int = _span("7d", "1h", "how long telemetry is kept")
+    store_max_bytes: int = _bytes("0", "0", "how much telemetry is kept on disk, whole days; 0 is no limit")
     grace: int = _span("120s", "0", "how long a forgotten connection may still come back before it counts")
     judge_interval: int = _span("10s", "1s", "how often findings are judged while telemetry arrives")
     linger: int = _span("1s", "0", "how long arrived telemetry may wait for company before it is stored")
@@ -338,6 +340,11 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{one} and {other} are both {address}", hint="give each its own port")
     if settings.store and "://" not in settings.store:
         raise SettingsError(f"store: {settings.store!r} is not an address", hint="write it like chdb:///var/lib/traces")
+    if settings.retention > _LONGEST_RETENTION:
+        raise SettingsError(
+            f"retention is longer than {codec.spell_duration(_LONGEST_RETENTION)}",
+            hint="the engine's times end in 2106: what is kept beyond would be dropped at once",
+        )
     if settings.grace > settings.retention:
         longest = codec.spell_duration(settings.retention)
         raise SettingsError(f"grace is longer than the retention of {longest}", hint="a hold would be forgotten first")

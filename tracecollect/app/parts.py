@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracecollect.errors import MissingExtra, StoreFull
-from tracecollect.ports import Check, Depth
+from tracecollect.ports import Check, Depth, TableUsage
 from tracecollect.settings import Settings, seconds
 
 if TYPE_CHECKING:
@@ -141,6 +141,11 @@ def journal_check(depth: Depth) -> Check:
     return Check(
         "journal", waited < 60, detail, "" if waited < 60 else "the store does not keep up or refuses: see its log"
     )
+
+
+def journal_usage(depth: Depth) -> Sequence[TableUsage]:
+    """The journal beside the tables of the store."""
+    return (TableUsage("(journal)", depth.entries, depth.bytes),)
 
 
 def disk_check(settings: Settings) -> Check:

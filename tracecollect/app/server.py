@@ -15,9 +15,20 @@ from typing import TYPE_CHECKING
 
 import tracecollect
 from tracecollect import codec
-from tracecollect.app.parts import disk_check, extra, intake, journal_check, receivers, sending, stored, web_access
+from tracecollect.app.parts import (
+    disk_check,
+    extra,
+    intake,
+    journal_check,
+    journal_usage,
+    receivers,
+    sending,
+    stored,
+    web_access,
+)
+from tracecollect.errors import StoreError
 from tracecollect.model import Instant
-from tracecollect.ports import Check
+from tracecollect.ports import Check, Depth
 from tracecollect.settings import Address, Settings, seconds
 
 if TYPE_CHECKING:
@@ -105,6 +116,7 @@ class Server:
             settings=settings.spelled(),
             origins=settings.origins,
             checks=self._checks,
+            waiting=lambda: journal_usage(self._pipeline.depth() if self._pipeline is not None else Depth()),
         )
         stack.callback(answers.close)
         self._judge = Judge(answers, self._rows_stored, grace=settings.grace, interval=seconds(settings.judge_interval))
@@ -131,7 +143,18 @@ class Server:
         if self._store is not None:
             stats = self._store.stats()
             self._bytes = sum(size for name, size in stats.items() if name.endswith(".bytes"))
+            self._keep_within()
         return self._pipeline.counters().rows_stored if self._pipeline is not None else 0
+
+    def _keep_within(self) -> None:
+        most = self.settings.store_max_bytes
+        if not most or self._bytes <= most or self._store is None:
+            return
+        try:
+            for day in self._store.keep_within(most):
+                _log.warning("%s was dropped: the store had more than store_max_bytes", day)
+        except StoreError as error:
+            _log.error("days could not be dropped, will try again: %s", error.message)
 
     def _announce(self, directory: DataDirectory) -> None:
         from tracecollect.storage.remote import RunningServer

@@ -222,6 +222,9 @@ class FindingBook(Protocol):
 class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Protocol):
     """A whole store. `storage/clickhouse.py` implements it."""
 
+    def usage(self) -> Sequence[TableUsage]:
+        """What each table takes, the largest first."""
+
     def stats(self) -> Mapping[str, int]:
         """Rows and bytes by table, as `otel_traces.rows` and `otel_traces.bytes`."""
 
@@ -243,6 +246,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class TableUsage:
+    """What one table takes: rows, bytes on disk, bytes unpacked, and its days (`2026-11-23`), '' where it has none."""
+
+    table: str
+    rows: int
+    bytes: int
+    unpacked: int = 0
+    first_day: str = ""
+    last_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of a tracecollect for `doctor` and for the page."""
 
@@ -250,6 +265,7 @@ class Status:
     checks: tuple[Check, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[TableUsage, ...] = ()
 
 
 class Answers(Protocol):

@@ -160,3 +160,8 @@ def test_half_of_a_tls_setting_stops_the_start(tmp_path):
         load({"tls_certificate": str(path)}, environment={})
     with pytest.raises(SettingsError, match="without TLS"):
         load({"tls_client_ca": str(path)}, environment={})
+
+
+def test_a_retention_beyond_the_engine_s_times_stops_the_start():
+    with pytest.raises(SettingsError, match="retention"):
+        load({"retention": "36500d"}, environment={})
