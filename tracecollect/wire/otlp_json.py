@@ -62,7 +62,7 @@ def to_protobuf(telemetry: Telemetry, document: Mapping[str, Any]) -> bytes:
 
 def spell_out(pairs: dict[str, Any]) -> dict[str, Any]:
     """OTLP's own rules for one JSON object, before protobuf's: hex ids, no snake_case, old names."""
-    named = {_OLD_NAMES.get(key, key): value for key, value in pairs.items() if "_" not in key}
+    named = {_OLD_NAMES.get(key, key): value for key, value in pairs.items() if key.isascii() and "_" not in key}
     for key in _IDS:
         if key in named:
             named[key] = base64.b64encode(_hex(named[key])).decode()
