@@ -30,12 +30,13 @@ ENV PATH=/opt/tracecollect/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TRACECOLLECT_DATA_DIR=/var/lib/tracecollect \
     TRACECOLLECT_OTLP_GRPC=0.0.0.0:4317 \
+    TRACECOLLECT_OTLP_HTTP=0.0.0.0:4318 \
     TRACECOLLECT_WEB=0.0.0.0:16686 \
     TRACECOLLECT_ALLOW_PUBLIC=true
 USER 10001:10001
 WORKDIR /var/lib/tracecollect
 VOLUME /var/lib/tracecollect
-EXPOSE 4317 16686
+EXPOSE 4317 4318 16686
 STOPSIGNAL SIGTERM
 # Without the proxies of the environment: they are for other machines.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

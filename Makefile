@@ -1,6 +1,7 @@
 # make run    install, start the collector and the leaking demo shop, print and draw what it found
 # make test   install and run every test
 # make check  the tests, and lint, format, types and layers: what CI runs
+# make torture  kills, full disks, hanging stores and fuzzing, for minutes
 # make bench  what it costs, measured here
 # make score  how right its findings are, over every labelled recording
 # make record ARGS="SERVICE SCENARIO"  run a real service and record what it sends (docs/recording.md)
@@ -13,7 +14,7 @@ STAMP := .venv/.installed
 # One worker a core; the engine and PostgreSQL are processes of their own.
 JOBS ?= auto
 
-.PHONY: install run test check lint types bench score record gallery clean
+.PHONY: install run test torture check lint types bench score record gallery clean
 
 install: $(STAMP)
 
@@ -40,6 +41,13 @@ types: install
 	$(BIN)/mypy
 
 check: lint types test
+
+# KILLS and FUZZ_SECONDS say for how long.
+KILLS ?= 200
+FUZZ_SECONDS ?= 600
+torture: install
+	TRACECOLLECT_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest -m torture tests/torture
+	$(BIN)/python tests/torture/fuzz.py --seconds $(FUZZ_SECONDS)
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.serving import Sent, Served, send, serving
+from bench.serving import Sent, Served, send, send_http, serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,20 @@ def ingest(_: argparse.Namespace) -> list[Measured]:
             Measured("1-span requests: CPU a request", (served.cpu() - cpu) / sent.spans * 1e3, "ms"),
             Measured("1-span requests", sent.spans / sent.seconds, "requests/s"),
             Measured("1-span requests: acknowledged, 99 % within", sent.quantile(0.99), "ms"),
+            *_lone_over_http(served),
             Measured("resident after the load", served.resident(), "MB"),
         ]
     return found
+
+
+def _lone_over_http(served: Served) -> list[Measured]:
+    cpu = served.cpu()
+    sent, _ = _stored_after(served, lambda: send_http(served.where.otlp_http, requests=4000, spans=1))
+    return [
+        Measured("1-span requests over HTTP: CPU a request", (served.cpu() - cpu) / sent.spans * 1e3, "ms", 0.25),
+        Measured("1-span requests over HTTP", sent.spans / sent.seconds, "requests/s"),
+        Measured("1-span requests over HTTP: acknowledged, 99 % within", sent.quantile(0.99), "ms"),
+    ]
 
 
 def _stored_after(served: Served, work: Callable[[], Sent]) -> tuple[Sent, float]:

@@ -44,7 +44,8 @@ class Served:
 def serving(directory: Path) -> Iterator[Served]:
     """`tracecollect serve` on free ports with its data in `directory`; stopped with SIGTERM."""
     began = time.monotonic()
-    command = ["serve", "--data-dir", str(directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    command = ["serve", "--data-dir", str(directory), *ports]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "tracecollect", *command], stdout=log, stderr=log)
         try:
@@ -90,6 +91,54 @@ def send(address: str, *, requests: int, spans: int, in_flight: int = 8, window:
         return Sent(*receiving.recv())
     finally:
         child.join()
+
+
+def send_http(address: str, *, requests: int, spans: int, connections: int = 8) -> Sent:
+    """The same over OTLP/HTTP, one request at a time on each connection."""
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=_send_http, args=(sending, address, requests, spans, connections))
+    child.start()
+    sending.close()
+    try:
+        return Sent(*receiving.recv())
+    finally:
+        child.join()
+
+
+def _send_http(pipe, address: str, requests: int, spans: int, connections: int) -> None:
+    import socket
+    import threading
+
+    import numpy as np
+
+    from bench.traffic import template
+
+    templates = [template(spans, seed, f"orders-{seed % 4}", leaks=0.001) for seed in range(min(32, requests))]
+    latencies: list[float] = []
+    host, _, port = address.rpartition(":")
+
+    def work(number: int) -> None:
+        dice = np.random.default_rng()
+        with socket.create_connection((host, int(port))) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for turn in range(number, requests, connections):
+                body = templates[turn % len(templates)].fresh(dice, time.time_ns())
+                head = f"POST /v1/traces HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-protobuf\r\n"
+                started = time.monotonic()
+                connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+                answer = connection.recv(65536)
+                latencies.append(time.monotonic() - started)
+                assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(connections)]
+    began = time.monotonic()
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(latencies) == requests
+    pipe.send((requests * spans, time.monotonic() - began, latencies))
 
 
 def _send(pipe, address: str, requests: int, spans: int, in_flight: int, window: float, rate: float) -> None:

@@ -16,6 +16,7 @@ _KEPT = (
     "pytest_timeout",  # watches the test itself
     "execnet",  # pytest-xdist
 )
+_KEPT_TARGETS = ("(_poll_wrapper)",)  # grpcio's poller for event loops
 _PATIENCE = 5.0
 
 
@@ -28,7 +29,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     left: list[str] = []
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        left = [f"thread {one.name}" for one in set(threading.enumerate()) - threads if not one.name.startswith(_KEPT)]
+        left = [f"thread {one.name}" for one in set(threading.enumerate()) - threads if not _kept(one.name)]
         left += [f"process {one.pid} {one.name()}" for one in set(_children(me)) - children if _alive(one)]
         left += [f"port {port}" for port in _ports(me) - ports]
         if not left:
@@ -39,6 +40,10 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 def _children(me: psutil.Process) -> list[psutil.Process]:
     return me.children(recursive=True)
+
+
+def _kept(name: str) -> bool:
+    return name.startswith(_KEPT) or name.endswith(_KEPT_TARGETS)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -28,7 +28,7 @@ class Host:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._ports = {str(port): str(free_port()) for port in (4317, 16686, 5432, 8001, 8002)}
+        self._ports = {str(port): str(free_port()) for port in (4317, 4318, 16686, 5432, 8001, 8002)}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def port(self, number: int) -> int:
@@ -40,7 +40,7 @@ class Host:
 
     def here(self, text: str) -> str:
         text = re.sub(r"(?<=[/@])(collector|postgres|orders|gateway)(?=:\d)", "127.0.0.1", text)
-        text = re.sub(r"\b(4317|16686|5432|8001|8002)\b", lambda found: self._ports[found[0]], text)
+        text = re.sub(r"\b(4317|4318|16686|5432|8001|8002)\b", lambda found: self._ports[found[0]], text)
         return text.replace(DATA, str(self._directory))
 
     def start(self, service: str, *more: str) -> subprocess.Popen[bytes]:

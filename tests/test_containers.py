@@ -84,8 +84,9 @@ def test_the_collector_listens_where_its_ports_are_published_and_the_numbers_are
     found = serving(files.environment("collector"))
     published = {tuple(map(int, text.split(":")[1:])) for text in SERVICES["collector"]["ports"]}
     default = Settings()
-    assert {found.otlp_grpc.port, found.web.port} == {default.otlp_grpc.port, default.web.port}
-    assert published == {(port, port) for port in (default.otlp_grpc.port, default.web.port)}
+    ports = [default.otlp_grpc.port, default.otlp_http.port, default.web.port]
+    assert {found.otlp_grpc.port, found.otlp_http.port, found.web.port} == set(ports)
+    assert published == {(port, port) for port in ports}
     assert not found.otlp_grpc.loopback
     assert not found.web.loopback
     assert {int(port) for port in files.final("EXPOSE")[0].words} == {port for port, _ in published}

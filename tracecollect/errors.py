@@ -15,7 +15,8 @@
     ├── DialectError               a dialect file says something that has no meaning
     ├── CaptureError               a file to import is not what its name promises
     ├── Rejected                   the sender must not retry: the data is bad or will never fit
-    │   └── TooLarge               … because of its size
+    │   ├── TooLarge               … because of its size
+    │   └── NotAllowed             … because it does not say who it is
     └── Busy                       the sender should retry later; carries after how many seconds
 
 Foreign exceptions are translated where they arise: no driver's exception leaves `storage/`,
@@ -97,16 +98,31 @@ class CaptureError(TracecollectError):
 
 
 class Rejected(TracecollectError):
-    """The sender must not retry: the data is malformed or will never be accepted."""
+    """The sender must not retry: the data is malformed or will never be accepted. Counted by `reason`."""
+
+    reason = "malformed"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason or type(self).reason
 
 
 class TooLarge(Rejected):
     """The request is larger than the configured limit."""
 
+    reason = "too_large"
+
+
+class NotAllowed(Rejected):
+    """The request carries no token, or one that is not valid here."""
+
+    reason = "not_allowed"
+
 
 class Busy(TracecollectError):
-    """The sender should try again after `retry_after` seconds."""
+    """The sender should try again after `retry_after` seconds. Counted by `reason`."""
 
-    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+    def __init__(self, message: str, *, retry_after: float = 1.0, reason: str = "busy") -> None:
         super().__init__(message, hint=f"retry in {retry_after:g} s")
         self.retry_after = retry_after
+        self.reason = reason

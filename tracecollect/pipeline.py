@@ -44,7 +44,7 @@ class Pipeline:
         backlog: Backlog,
         writer: SpanWriter,
         *,
-        redact: Redactor = lambda table: table,
+        redact: Redactor | None = None,
         linger: float = 1.0,
         batch_items: int = 100_000,
         batch_bytes: int = 64 << 20,
@@ -52,7 +52,7 @@ class Pipeline:
     ) -> None:
         self._backlog = backlog
         self._writer = writer
-        self._redact = redact
+        self._redact = redact or (lambda table: table)
         self._linger = linger
         self._batch_items = batch_items
         self._batch_bytes = batch_bytes

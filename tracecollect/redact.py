@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from tracecollect.errors import SettingsError
 
 REDACTED = "[redacted]"
 # An Arrow column of a type that only the table knows.
@@ -27,7 +29,10 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 # What may hold a secret at all, in RE2, over whole columns; the rules below then look closely.
-_SUSPECT = r"(?i)://[^/\s]*@|pass|pwd|secret|token|api_?key|[?&;]sig|\d(?:[ -]?\d){12}"
+_SUSPECT = r"(?i:://[^/\s]*@|pass|pwd|secret|token|api_?key|[?&;]sig)|\d(?:[ -]?\d){12}"
+_STATEMENTS = ("db.query.text", "db.statement", "sql.query")
+# Quoted and dollar-quoted texts and numbers; not parameters ($1) and not the digits of names.
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$.])\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w)", re.DOTALL)
 
 _USERINFO = re.compile(r"(://[^/\s:@?#]*:)[^/\s]+(?=@)")
 _ASSIGNED = re.compile(
@@ -43,11 +48,20 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 class Redactor:
-    """Cuts secrets out of tables and counts what was cut, by rule. Safe from any thread."""
+    """Cuts secrets out of tables and counts what was cut, by rule. Safe from any thread.
 
-    def __init__(self) -> None:
+    `keys` are more patterns of attribute keys whose values are secret, `patterns` of what is secret in any text
+    (both in the syntax that RE2 and Python share); `literals`: the constants of statements are cut, too.
+    """
+
+    def __init__(self, *, keys: Sequence[str] = (), patterns: Sequence[str] = (), literals: bool = False) -> None:
+        """Raises `SettingsError` for a pattern that cannot be used."""
         self._lock = threading.Lock()
         self._cut: Counter[str] = Counter()
+        self._literals = literals
+        self._own = tuple(_usable(one) for one in patterns)
+        self._secret_keys = (_SECRET_KEY, *(_usable(one, re.IGNORECASE) for one in keys))
+        self._suspect = "|".join((f"(?:{_SUSPECT})", *(f"(?:{one})" for one in patterns)))
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The same table without secrets: attribute values, bodies, messages and names."""
@@ -59,7 +73,7 @@ class Redactor:
         return table
 
     def counters(self) -> Mapping[str, int]:
-        """How many values were changed: by rule `key`, `password` or `card`."""
+        """How many values were changed: by rule `key`, `password`, `card`, `own` or `literal`."""
         with self._lock:
             return dict(self._cut)
 
@@ -80,11 +94,14 @@ class Redactor:
             return maps
         as_words = pa.types.is_dictionary(items.type)
         words = keys if pa.types.is_dictionary(keys.type) else pc.dictionary_encode(keys)
-        cleaned = self._by_key(words, self._texts(items if as_words else pc.dictionary_encode(items)))
+        found = items if as_words else pc.dictionary_encode(items)
+        if self._literals:
+            found = self._without_literals(words, found)
+        cleaned = self._by_key(words, self._texts(found))
         return pa.MapArray.from_arrays(maps.offsets, keys, cleaned if as_words else cleaned.cast(pa.string()))
 
     def _by_key(self, keys: Column, items: Column) -> Column:
-        secret = [number for number, word in enumerate(keys.dictionary.to_pylist()) if _SECRET_KEY.search(word)]
+        secret = [number for number, word in enumerate(keys.dictionary.to_pylist()) if self._is_secret(word)]
         if not secret:
             return items
         hit: npt.NDArray[np.bool_] = np.isin(keys.indices.to_numpy(), secret)
@@ -93,15 +110,33 @@ class Redactor:
         dictionary = pa.concat_arrays([items.dictionary, pa.array([REDACTED])])
         return pa.DictionaryArray.from_arrays(codes, dictionary)
 
+    def _is_secret(self, key: str) -> bool:
+        return any(pattern.search(key) for pattern in self._secret_keys)
+
+    def _without_literals(self, keys: Column, items: Column) -> Column:
+        statements = [number for number, word in enumerate(keys.dictionary.to_pylist()) if word in _STATEMENTS]
+        hit: npt.NDArray[np.bool_] = np.isin(keys.indices.to_numpy(), statements)
+        codes = items.indices.to_numpy()
+        distinct, where = np.unique(codes[hit], return_inverse=True)
+        texts = items.dictionary.take(pa.array(distinct)).to_pylist()
+        bare = [_LITERAL.sub("?", text) for text in texts]
+        changed = np.array([one != other for one, other in zip(bare, texts, strict=True)], np.bool_)
+        if not changed.any():
+            return items
+        self._count("literal", int(changed[where].sum()))
+        codes = codes.copy()
+        codes[hit] = len(items.dictionary) + where
+        return pa.DictionaryArray.from_arrays(codes, pa.concat_arrays([items.dictionary, pa.array(bare, pa.string())]))
+
     def _texts(self, column: Column) -> Column:
         words = column.dictionary
-        suspects = np.flatnonzero(pc.match_substring_regex(words, _SUSPECT).to_numpy(zero_copy_only=False))
+        suspects = np.flatnonzero(pc.match_substring_regex(words, self._suspect).to_numpy(zero_copy_only=False))
         if not len(suspects):
             return column
         place = np.arange(len(words))
         cleaned: list[str] = []
         for number, word in zip(suspects.tolist(), words.take(pa.array(suspects)).to_pylist(), strict=True):
-            clean, rules = scrub(word)
+            clean, rules = scrub(word, self._own)
             if rules:
                 place[number] = len(words) + len(cleaned)
                 cleaned.append(clean)
@@ -122,8 +157,27 @@ class Redactor:
 _IDS = {"TraceId", "SpanId", "ParentSpanId", "Links.TraceId", "Links.SpanId", "Exemplars.TraceId", "Exemplars.SpanId"}
 
 
-def scrub(text: str) -> tuple[str, tuple[str, ...]]:
-    """One text without secrets, and the rules that changed it."""
+def _usable(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+        return re.compile(pattern, flags)
+    except (pa.ArrowException, re.error) as error:
+        raise SettingsError(
+            f"{pattern!r} is no pattern that can be searched for: {error}",
+            hint="redact_keys and redact_patterns take regular expressions without look-around and back references",
+        ) from error
+
+
+def scrub(text: str, own: Sequence[re.Pattern[str]] = ()) -> tuple[str, tuple[str, ...]]:
+    """One text without secrets and without what `own` patterns find, and the rules that changed it."""
+    rest = text
+    for pattern in own:
+        rest = pattern.sub(REDACTED, rest)
+    clean, rules = _scrub(rest)
+    return clean, rules if rest == text else ("own", *rules)
+
+
+def _scrub(text: str) -> tuple[str, tuple[str, ...]]:
     without = _ASSIGNED.sub(rf"\1{REDACTED}", _USERINFO.sub(rf"\1{REDACTED}", text))
     rules = () if without == text else ("password",)
     clean = _CARD.sub(_card, without)

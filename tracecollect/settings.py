@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -25,6 +27,10 @@ FILE_NAME = "tracecollect.toml"
 # Not settings, but of our name: where the file is, what the demo reads, and what Kubernetes puts into every
 # container beside a Service that is called tracecollect.
 _NOT_SETTINGS = ("TRACECOLLECT_CONFIG", "TRACECOLLECT_DEMO_", "TRACECOLLECT_PORT", "TRACECOLLECT_SERVICE_")
+_ADDRESSES = ("otlp_grpc", "otlp_http", "web")
+_FILE = "file:"
+_SHORTEST_TOKEN = 16
+_LONGEST_RETENTION = 50 * 365 * 86_400 * SECOND
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -70,6 +76,10 @@ def _flag(text: str) -> bool:
     return words[text.strip().lower()]
 
 
+def _word(on: bool) -> str:
+    return str(on).lower()
+
+
 def _level(text: str) -> str:
     if text.strip().lower() not in _LEVELS:
         raise ValueError(f"{text!r} is none of {', '.join(_LEVELS)}")
@@ -107,6 +117,61 @@ def _bytes(default: str, least: str, meaning: str) -> Any:
     return _setting(codec.read_size(default), read, meaning, codec.spell_size)
 
 
+def _count(default: int, least: int, meaning: str) -> Any:
+    return _setting(default, _at_least(int, least, str(least)), meaning)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(",", " ").split())
+
+
+def _texts(meaning: str) -> Any:
+    return _setting((), _list, meaning, ", ".join)
+
+
+def _regexes(text: str) -> tuple[str, ...]:
+    found = tuple(line.strip() for line in text.splitlines() if line.strip())
+    for one in found:
+        try:
+            re.compile(one)
+        except re.error as error:
+            raise ValueError(f"{one!r} is no regular expression: {error}") from error
+    return found
+
+
+def _patterns(meaning: str) -> Any:
+    return _setting((), _regexes, meaning, "\n".join)
+
+
+def _file(text: str) -> str:
+    if not text.strip():
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return str(path)
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    """Words, or those of a file: secrets are best kept in one that only we can read."""
+    if text.startswith(_FILE):
+        path = Path(text.removeprefix(_FILE)).expanduser()
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+        if not text.strip():
+            raise ValueError(f"{path} is empty")
+    found = _list(text)
+    if any(len(one) < _SHORTEST_TOKEN for one in found):
+        raise ValueError(f"a token is shorter than {_SHORTEST_TOKEN} characters")
+    return found
+
+
+def _secrets(meaning: str) -> Any:
+    return _setting((), _tokens, meaning, lambda found: f"({len(found)} secret)" if found else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting. Durations are nanoseconds, sizes bytes; in files and variables both are written with units."""
@@ -114,11 +179,24 @@ class Settings:
     data_dir: Path = _setting(data_home, _directory, "where the journal and the store live")
     store: str = _setting("", str.strip, "the store's address; empty is chDB inside the data directory")
     otlp_grpc: Address = _setting(Address("127.0.0.1", 4317), read_address, "where OTLP over gRPC is received")
+    otlp_http: Address = _setting(Address("127.0.0.1", 4318), read_address, "where OTLP over HTTP is received")
     web: Address = _setting(Address("127.0.0.1", 16686), read_address, "where answers are given over HTTP")
-    allow_public: bool = _setting(
-        False, _flag, "allow addresses that other machines can reach", lambda on: str(on).lower()
+    allow_public: bool = _setting(False, _flag, "allow addresses that other machines can reach", _word)
+    receivers: int = _count(1, 1, "how many processes receive; they share the ports")
+    cors_origins: tuple[str, ...] = _texts("web pages (scheme://host:port) whose scripts may send OTLP over HTTP")
+    tls_certificate: str = _setting("", _file, "our certificate chain (PEM): the listeners then speak TLS")
+    tls_key: str = _setting("", _file, "the certificate's private key (PEM)")
+    tls_client_ca: str = _setting("", _file, "whose certificates senders must show (PEM): mutual TLS")
+    ingest_tokens: tuple[str, ...] = _secrets("bearer tokens of which senders must show one")
+    read_tokens: tuple[str, ...] = _secrets("bearer tokens of which readers must show one")
+    redact: bool = _setting(
+        True, _flag, "cut passwords, tokens, cookies and card numbers before anything is stored", _word
     )
+    redact_keys: tuple[str, ...] = _patterns("patterns of more attribute keys whose values are secret")
+    redact_patterns: tuple[str, ...] = _patterns("patterns of what else is secret, in any text")
+    redact_literals: bool = _setting(False, _flag, "cut the constants of statements, too", _word)
     retention: int = _span("7d", "1h", "how long telemetry is kept")
+    store_max_bytes: int = _bytes("0", "0", "how much telemetry is kept on disk, whole days; 0 is no limit")
     grace: int = _span("120s", "0", "how long a forgotten connection may still come back before it counts")
     judge_interval: int = _span("10s", "1s", "how often findings are judged while telemetry arrives")
     linger: int = _span("1s", "0", "how long arrived telemetry may wait for company before it is stored")
@@ -216,6 +294,8 @@ def _from_file(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     for key, value in document.items():
         _known(key, names(), f"key in {path}")
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = "\n".join(value)
         if not isinstance(value, str | int | float | bool):
             raise SettingsError(f"{key} in {path} is a {type(value).__name__}", hint=f'write it as text: {key} = "…"')
         texts[key] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -241,17 +321,30 @@ def _known(name: str, known: Iterable[str], where: str, shown: Callable[[str], s
 
 def _check(settings: Settings) -> None:
     """What only the whole can say."""
-    for name in ("otlp_grpc", "web"):
+    for name in _ADDRESSES:
         address: Address = getattr(settings, name)
-        if not address.loopback and not settings.allow_public:
+        tokens = "read_tokens" if name == "web" else "ingest_tokens"
+        guarded = getattr(settings, tokens) or (settings.tls_client_ca and name != "web")
+        if not address.loopback and not guarded and not settings.allow_public:
             raise SettingsError(
                 f"{name}: {address} can be reached from other machines (from {settings.origin(name)})",
-                hint="there is neither encryption nor a password on it yet: keep to 127.0.0.1, or say --allow-public",
+                hint=f"say who may come with {tokens} and tls_certificate, keep to 127.0.0.1, or say --allow-public",
             )
-    if settings.otlp_grpc == settings.web and settings.web.port:
-        raise SettingsError(f"otlp_grpc and web are both {settings.web}", hint="give each its own port")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError("tls_certificate and tls_key belong together", hint="give both, or neither")
+    if settings.tls_client_ca and not settings.tls_certificate:
+        raise SettingsError("tls_client_ca asks for certificates without TLS", hint="give tls_certificate and tls_key")
+    for one, other in itertools.combinations(_ADDRESSES, 2):
+        address = getattr(settings, one)
+        if address == getattr(settings, other) and address.port:
+            raise SettingsError(f"{one} and {other} are both {address}", hint="give each its own port")
     if settings.store and "://" not in settings.store:
         raise SettingsError(f"store: {settings.store!r} is not an address", hint="write it like chdb:///var/lib/traces")
+    if settings.retention > _LONGEST_RETENTION:
+        raise SettingsError(
+            f"retention is longer than {codec.spell_duration(_LONGEST_RETENTION)}",
+            hint="the engine's times end in 2106: what is kept beyond would be dropped at once",
+        )
     if settings.grace > settings.retention:
         longest = codec.spell_duration(settings.retention)
         raise SettingsError(f"grace is longer than the retention of {longest}", hint="a hold would be forgotten first")

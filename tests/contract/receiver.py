@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracecollect.errors import Busy
-from tracecollect.ports import Telemetry
+from tracecollect.ports import Recorded, Telemetry
 from tracecollect.receivers.intake import Intake
 
 LIMIT = 100_000
@@ -38,8 +38,10 @@ class Recording:
         self.broken = False
         self.release = threading.Event()
         self.release.set()
+        self.asked = threading.Event()
 
     def append(self, telemetry: Telemetry, body: bytes, items: int) -> bool:
+        self.asked.set()
         self.release.wait(10)
         if self.busy:
             raise Busy("no room", retry_after=2.5)
@@ -47,6 +49,15 @@ class Recording:
             raise RuntimeError("a secret detail")
         self.taken.append((telemetry, body, items))
         return True
+
+    def submit(self, telemetry: Telemetry, body: bytes, items: int, done: Recorded) -> None:
+        def work() -> None:
+            try:
+                done(None, self.append(telemetry, body, items))
+            except Exception as error:
+                done(error, False)
+
+        threading.Thread(target=work, name="recording").start()
 
     def close(self) -> None:
         self.release.set()
@@ -163,3 +174,12 @@ class ReceiverContract:
         by_code = {(signal, code): count for (_, signal, code), count in counters.requests.items()}
         assert by_code == {("traces", "OK"): 1, ("traces", "INVALID_ARGUMENT"): 1}
         assert counters.accepted == {"traces": 1}
+        assert counters.refused == {"malformed": 1}
+
+    def test_what_is_in_flight_is_bounded_and_the_sender_told_to_come_again(self, receiver: Listening) -> None:
+        with receiver.intake.room(receiver.intake.max_body):
+            answer = receiver.send(Telemetry.LOGS, ONE[Telemetry.LOGS])
+        assert answer.code == "UNAVAILABLE"
+        assert answer.retry_after is not None
+        assert receiver.intake.counters().refused == {"in_flight": 1}
+        assert receiver.send(Telemetry.LOGS, ONE[Telemetry.LOGS]) == Answer("OK")

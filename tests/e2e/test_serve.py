@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,7 +43,8 @@ class Serving:
 
     def __init__(self, directory: Path, *more: str) -> None:
         self.directory = directory
-        command = ["serve", "--data-dir", str(directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0", *more]
+        ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+        command = ["serve", "--data-dir", str(directory), *ports, *more]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tracecollect", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -184,22 +186,24 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(serve):
 
 def test_a_second_server_on_the_same_directory_is_told_who_has_it(serve, tmp_path):
     server = serve()
-    told = program("serve", "--data-dir", str(server.directory), "--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0")
+    ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+    told = program("serve", "--data-dir", str(server.directory), *ports)
     assert told.returncode == 2
     assert "hint:" in told.stderr
     assert "Traceback" not in told.stderr
     assert server.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("flag", ["--otlp-grpc", "--web"])
+@pytest.mark.parametrize("flag", ["--otlp-grpc", "--otlp-http", "--web"])
 def test_a_port_in_use_is_one_clear_error(serve, tmp_path, flag):
     server = serve()
-    taken = server.where.otlp_grpc if flag == "--otlp-grpc" else server.where.web.removeprefix("http://")
-    ports = {"--otlp-grpc": "127.0.0.1:0", "--web": "127.0.0.1:0"} | {flag: taken}
+    where = server.where
+    taken = {"--otlp-grpc": where.otlp_grpc, "--otlp-http": where.otlp_http, "--web": where.web.removeprefix("http://")}
+    ports = dict.fromkeys(taken, "127.0.0.1:0") | {flag: taken[flag]}
     words = [word for pair in ports.items() for word in pair]
     told = program("serve", "--data-dir", str(tmp_path / "other"), *words)
     assert told.returncode == 2
-    assert taken in told.stderr
+    assert taken[flag] in told.stderr
     assert "hint:" in told.stderr
     assert "Traceback" not in told.stderr
 
@@ -251,3 +255,34 @@ def test_health_readiness_and_metrics_are_served(serve):
     assert server.get("/healthz").status_code == 200
     assert server.get("/readyz").status_code == 200
     assert "tracecollect_spans_accepted_total" in server.get("/metrics").text
+
+
+def test_what_changed_since_the_last_start_is_told_with_where_it_came_from_and_no_secret_is(serve, monkeypatch):
+    serve("--grace", "7s").end()
+    monkeypatch.setenv("TRACECOLLECT_INGEST_TOKENS", "nobody-may-ever-read-this")
+    again = serve("--grace", "9s")
+    told = program("doctor", "--data-dir", str(again.directory), "--json")
+    status = json.loads(told.stdout)
+    assert status["settings"]["grace"] == "9s"
+    assert status["origins"]["grace"] == "flag --grace"
+    (check,) = [one for one in status["checks"] if one["name"] == "settings"]
+    assert "grace 7s → 9s" in check["detail"]
+    assert "nobody-may" not in told.stdout
+
+
+def test_spans_over_http_and_zipkin_reach_the_same_trace_and_an_open_one_is_shown_open(serve):
+    server = serve()
+    start = time.time_ns() - 10**9
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    span = {"traceId": trace, "spanId": "00f067aa0ba902b7", "name": "sell", "kind": 2, "startTimeUnixNano": str(start)}
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    answer = httpx.post(f"http://{server.where.otlp_http}/v1/traces", json=body, trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, {})
+    child = {"traceId": trace, "id": "b9c7c989f97918e1", "parentId": span["spanId"], "name": "pay"}
+    child |= {"timestamp": start // 1000, "duration": 5, "localEndpoint": {"serviceName": "till"}}
+    assert httpx.post(f"{server.where.web}/api/v2/spans", json=[child], trust_env=False).status_code == 202
+    server.until_stored()
+    told = json.loads(program("trace", trace, "--as", "json", "--data-dir", str(server.directory)).stdout)
+    assert {"sell", "pay"} <= set(re.findall(r'"(sell|pay)"', json.dumps(told)))
+    found = httpx.get(f"{server.where.web}/api/v1/traces/{trace}", trust_env=False).json()["spans"]
+    assert {one["name"]: one["open"] for one in found} == {"sell": True, "pay": False}

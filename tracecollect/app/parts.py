@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracecollect.errors import MissingExtra, StoreFull
-from tracecollect.ports import Check, Depth
+from tracecollect.ports import Check, Depth, TableUsage
 from tracecollect.settings import Settings, seconds
 
 if TYPE_CHECKING:
     from tracecollect.pipeline import Pipeline
+    from tracecollect.receivers.intake import Intake
+    from tracecollect.receivers.process import Receivers
+    from tracecollect.redact import Redactor
     from tracecollect.storage.clickhouse import ClickHouseStore
+    from tracecollect.web import Access
 
+_RECORDER = "tracecollect.journal:JournalWriter"
 _LOW_DISK_BYTES = 500 << 20
 _NO_DISK_BYTES = 16 << 20
 
@@ -27,7 +32,15 @@ def journal_path(settings: Settings) -> Path:
     return settings.data_dir / "journal.db"
 
 
-def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipeline]:
+class Stored(NamedTuple):
+    """The store, the pipeline that fills it, and what cuts secrets between them."""
+
+    store: ClickHouseStore
+    pipeline: Pipeline
+    redactor: Redactor | None
+
+
+def stored(settings: Settings, stack: ExitStack) -> Stored:
     """The store and the pipeline that fills it out of the journal, started."""
     from tracecollect.journal import JournalReader
     from tracecollect.pipeline import Pipeline
@@ -36,14 +49,66 @@ def stored(settings: Settings, stack: ExitStack) -> tuple[ClickHouseStore, Pipel
 
     if disk_full(settings.data_dir):
         raise StoreFull(f"no room on the disk of {settings.data_dir}", hint="free some space and start again")
+    redactor = (
+        Redactor(keys=settings.redact_keys, patterns=settings.redact_patterns, literals=settings.redact_literals)
+        if settings.redact
+        else None
+    )
     store = ClickHouseStore(settings.store_url, retention=int(seconds(settings.retention)))
     stack.callback(store.close)
     reader: JournalReader = JournalReader(journal_path(settings))
     stack.callback(reader.close)
-    pipeline = Pipeline(reader, store, redact=Redactor(), linger=seconds(settings.linger))
+    pipeline = Pipeline(reader, store, redact=redactor, linger=seconds(settings.linger))
     pipeline.start()
     stack.callback(pipeline.stop, seconds(settings.drain_timeout))
-    return store, pipeline
+    return Stored(store, pipeline, redactor)
+
+
+def receivers(settings: Settings) -> Receivers:
+    """The receiver processes, not started yet."""
+    from tracecollect.receivers.listeners import Listening
+    from tracecollect.receivers.process import Receivers
+
+    listening = Listening(
+        grpc=(settings.otlp_grpc.host, settings.otlp_grpc.port),
+        http=(settings.otlp_http.host, settings.otlp_http.port),
+        origins=settings.cors_origins,
+        tokens=settings.ingest_tokens,
+        tls_certificate=settings.tls_certificate,
+        tls_key=settings.tls_key,
+        tls_client_ca=settings.tls_client_ca,
+    )
+    return Receivers(
+        _RECORDER, _journal(settings), listening, workers=settings.receivers, max_body=settings.max_request_bytes
+    )
+
+
+def web_access(settings: Settings) -> Access:
+    """Who may come to the web port."""
+    from tracecollect.receivers.access import Tls, Tokens
+    from tracecollect.web import Access
+    from tracecollect.web.intake import PATH
+
+    tls = Tls(settings.tls_certificate, settings.tls_key) if settings.tls_certificate else None
+    return Access(Tokens(settings.read_tokens), Tokens(settings.ingest_tokens), PATH, tls)
+
+
+def intake(settings: Settings, stack: ExitStack) -> Intake:
+    """A way into the journal from this process."""
+    from tracecollect.journal import JournalWriter
+    from tracecollect.receivers.intake import Intake
+
+    writer = JournalWriter(**_journal(settings))
+    stack.callback(writer.close)
+    return Intake(writer, max_body=settings.max_request_bytes)
+
+
+def _journal(settings: Settings) -> dict[str, Any]:
+    return {
+        "path": str(journal_path(settings)),
+        "max_bytes": settings.journal_max_bytes,
+        "max_age_seconds": seconds(settings.journal_max_age),
+    }
 
 
 def disk_full(path: Path) -> bool:
@@ -76,6 +141,11 @@ def journal_check(depth: Depth) -> Check:
     return Check(
         "journal", waited < 60, detail, "" if waited < 60 else "the store does not keep up or refuses: see its log"
     )
+
+
+def journal_usage(depth: Depth) -> Sequence[TableUsage]:
+    """The journal beside the tables of the store."""
+    return (TableUsage("(journal)", depth.entries, depth.bytes),)
 
 
 def disk_check(settings: Settings) -> Check:

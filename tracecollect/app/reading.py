@@ -26,10 +26,10 @@ def open_answers(
     from tracecollect.storage.remote import RemoteAnswers, find_server
 
     if server is not None:
-        return RemoteAnswers(server)
+        return RemoteAnswers(server, **_introduction(settings))
     running = find_server(settings.data_dir)
     if running is not None:
-        return RemoteAnswers(running.web)
+        return RemoteAnswers(running.web, **_introduction(settings))
     if not settings.store and not (settings.data_dir / "store").exists():
         raise NotFound(
             f"there is no telemetry in {settings.data_dir} and no server runs on it",
@@ -39,13 +39,19 @@ def open_answers(
         return cast(Answers, _Elsewhere(lambda: _opened(settings, note)))
 
 
+def _introduction(settings: Settings) -> dict[str, str]:
+    """What a server asks of who reads: a token, and trust in the certificate that is configured here."""
+    token = settings.read_tokens[0] if settings.read_tokens else ""
+    return {"token": token, "certificate": settings.tls_certificate}
+
+
 def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswers, ExitStack]:
     from tracecollect.storage.directory import DataDirectory
     from tracecollect.storage.local import LocalAnswers
 
     with ExitStack() as stack:
         stack.enter_context(DataDirectory(settings.data_dir))
-        store, pipeline = stored(settings, stack)
+        store, pipeline, _ = stored(settings, stack)
         waiting = pipeline.depth().entries
         if waiting:
             note(f"storing {waiting} requests that the last server left in the journal")
@@ -54,6 +60,7 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
             store,
             grace=settings.grace,
             settings=settings.spelled(),
+            origins=settings.origins,
             checks=lambda: (_no_server(), disk_check(settings)),
         )
         stack.callback(answers.close)
@@ -104,7 +111,7 @@ def _import(settings: Settings, paths: Sequence[Path], done: Callable[[Path, Fil
     with ExitStack() as stack:
         if find_server(settings.data_dir) is None:
             stack.enter_context(DataDirectory(settings.data_dir))
-            depth: Callable[[], Depth] = stored(settings, stack)[1].depth
+            depth: Callable[[], Depth] = stored(settings, stack).pipeline.depth
         else:
             reader = JournalReader(journal_path(settings))
             stack.callback(reader.close)

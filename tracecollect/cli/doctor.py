@@ -62,7 +62,8 @@ def _tell(status: Status, report: LeakReport | None, settings: Settings, heard: 
             words.coverage_line(one)
     click.echo("\nsettings")
     effective = status.settings or settings.spelled()
-    rows = [(name, value, settings.origin(name)) for name, value in effective.items()]
+    origins = status.origins if status.settings else settings.origins
+    rows = [(name, value, origins.get(name, "default")) for name, value in effective.items()]
     tables.table(("name", "value", "from"), rows)
     click.echo(f"\nclock: {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())}Z here")
     if not heard:

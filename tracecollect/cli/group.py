@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, _Entry] = {
     "holders": _Entry("tracecollect.cli.holders", "Who holds connections, now or as of a moment."),
     "search": _Entry("tracecollect.cli.search", "Traces by service, operation, attributes, duration, error."),
     "services": _Entry("tracecollect.cli.services", "Every instance that was heard of."),
+    "stats": _Entry("tracecollect.cli.stats", "Where the bytes are."),
     "graph": _Entry("tracecollect.cli.graph", "Who calls whom in a stretch of time."),
     "watch": _Entry("tracecollect.cli.watch", "Open files and database sockets of a process that exports none."),
     "import": _Entry("tracecollect.cli.import_", "Take in recorded OTLP files."),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--data-dir", metavar="DIR", help="Where the journal and the store live.")
 @click.option("--store", metavar="URL", help="chdb:///DIR or clickhouse://… (default: chDB in the data directory).")
 @click.option("--otlp-grpc", metavar="HOST:PORT", help="Where OTLP over gRPC is received (default 127.0.0.1:4317).")
+@click.option("--otlp-http", metavar="HOST:PORT", help="Where OTLP over HTTP is received (default 127.0.0.1:4318).")
 @click.option("--web", metavar="HOST:PORT", help="Where answers are given over HTTP (default 127.0.0.1:16686).")
 @click.option("--retention", metavar="DURATION", help="How long telemetry is kept (default 7d).")
 @click.option("--grace", metavar="DURATION", help="How long a connection may still come back (default 120s).")
@@ -38,6 +39,7 @@ def _announce(server: Server) -> None:
     from tracecollect.app import sending
 
     note(f"OTLP/gRPC   {server.otlp_grpc}")
+    note(f"OTLP/HTTP   {server.otlp_http}")
     note(f"answers     {server.web.url}")
     note(f"data        {server.settings.data_dir}")
     note(f"send        {sending(server.otlp_grpc)}")

@@ -84,6 +84,16 @@ def length(nanos: float) -> str:
     return f"{nanos / 1000:.3g} µs"
 
 
+def size(value: int) -> str:
+    """Bytes as a person reads them."""
+    scaled = float(value)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if scaled < 1024:
+            return f"{scaled:.0f} {unit}" if unit == "B" else f"{scaled:.1f} {unit}"
+        scaled /= 1024
+    return f"{scaled:.1f} TiB"
+
+
 def number(value: int | None) -> str:
     """A number, or a dash where nobody says one."""
     return "-" if value is None else str(value)

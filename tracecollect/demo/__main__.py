@@ -101,6 +101,7 @@ def _fresh(directory: Path) -> Path:
 def _run(family: Family, directory: Path, options: argparse.Namespace) -> str:
     began = time.monotonic()
     serve = ["serve", "--data-dir", str(directory), "--otlp-grpc", options.otlp_grpc, "--web", options.web]
+    serve += ["--otlp-http", "127.0.0.1:0"]
     _say("starting the collector")
     family.start("collector", *serve, "--grace", f"{GRACE}s")
     server = family.until("the collector is ready", lambda: find_server(directory), _READY_SECONDS)

@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tracecollect.errors import Busy
 from tracecollect.journal.file import REMEMBERED, TELEMETRY, connect, transaction
-from tracecollect.ports import Telemetry
+from tracecollect.ports import Recorded, Telemetry
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,13 +30,6 @@ _GATHER_SECONDS = 0.002
 _LOOK_NANOS = 100_000_000
 
 
-def _held() -> threading.Lock:
-    """A lock to wait on: a third of the price of an Event, and every request makes one."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
 @dataclass(slots=True)
 class _Waiting:
     telemetry: Telemetry
@@ -44,9 +37,8 @@ class _Waiting:
     items: int
     packed: bool
     digest: bytes
-    done: threading.Lock = field(default_factory=_held)
+    done: Recorded
     new: bool = True
-    error: Exception | None = None
 
 
 class JournalWriter:
@@ -78,23 +70,36 @@ class JournalWriter:
 
     def append(self, telemetry: Telemetry, body: bytes, items: int) -> bool:
         """Put one request on disk; see `Recorder`. `Busy`: the journal or the disk is full."""
+        # A lock to wait on is a third of the price of an Event.
+        written = threading.Lock()
+        written.acquire()
+        outcome: list[Exception | bool] = []
+
+        def done(error: Exception | None, new: bool) -> None:
+            outcome.append(new if error is None else error)
+            written.release()
+
+        self.submit(telemetry, body, items, done)
+        written.acquire()
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def submit(self, telemetry: Telemetry, body: bytes, items: int, done: Recorded) -> None:
+        """The same without waiting; see `Recorder`."""
         packed = len(body) >= _PACK_FROM
         kept = zstd.compress(body, 1) if packed else body
         digest = hashlib.blake2b(kept, digest_size=16, person=telemetry.encode()).digest()
-        one = _Waiting(telemetry, kept, items, packed, digest)
+        one = _Waiting(telemetry, kept, items, packed, digest, done)
         with self._wake:
             if self._closing:
-                raise Busy("the collector is stopping")
+                raise Busy("the collector is stopping", reason="stopping")
             if self._waiting and self._waiting_bytes + len(one.body) > self._max_waiting:
-                raise Busy(f"{self._waiting_bytes} bytes already wait for the journal")
+                raise Busy(f"{self._waiting_bytes} bytes already wait for the journal", reason="journal_waiting")
             self._waiting.append(one)
             self._waiting_bytes += len(one.body)
             if len(self._waiting) == 1 or len(self._waiting) >= self._expected:
                 self._wake.notify()
-        one.done.acquire()
-        if one.error is not None:
-            raise one.error
-        return one.new
 
     def close(self) -> None:
         """Write what waits and let go of the file. Idempotent."""
@@ -117,8 +122,7 @@ class JournalWriter:
             self._expected = len(group)
             error = self._commit(group)
             for one in group:
-                one.error = error
-                one.done.release()
+                one.done(error, one.new)
 
     def _commit(self, group: Sequence[_Waiting]) -> Exception | None:
         now = time.time_ns()
@@ -144,7 +148,7 @@ class JournalWriter:
                     (len(fresh), sum(one.items for one in fresh), sum(len(one.body) for one in fresh)),
                 )
         except sqlite3.Error as error:
-            return Busy(f"the journal cannot be written: {error}", retry_after=5)
+            return Busy(f"the journal cannot be written: {error}", retry_after=5, reason="journal_error")
         return None
 
     def _sort_out(self, group: Sequence[_Waiting]) -> None:
@@ -165,11 +169,12 @@ class JournalWriter:
 
     def _refusal(self, size: int, now: int) -> Busy | None:
         if size >= self._max_bytes:
-            return Busy(f"the journal is full: {size} bytes wait to be stored", retry_after=5)
+            return Busy(f"the journal is full: {size} bytes wait to be stored", retry_after=5, reason="journal_bytes")
         if size and now - self._looked >= _LOOK_NANOS:
             oldest = self._connection.execute("SELECT arrived FROM requests ORDER BY id LIMIT 1").fetchone()
             self._too_old = oldest is not None and now - oldest[0] > self._max_age
             self._looked = now
         if size and self._too_old:
-            return Busy("the journal is too old: the store has not taken anything for a long time", retry_after=30)
+            text = "the journal is too old: the store has not taken anything for a long time"
+            return Busy(text, retry_after=30, reason="journal_age")
         return None

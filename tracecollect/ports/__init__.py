@@ -6,7 +6,7 @@ receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -123,6 +123,10 @@ class Depth:
     oldest: Instant | None = None
 
 
+Recorded = Callable[[Exception | None, bool], None]
+"""What a recorder calls when a request is on disk, or why it is not; `new` as `Recorder.append` returns it."""
+
+
 class Recorder(Protocol):
     """The receivers' end of the journal."""
 
@@ -131,6 +135,9 @@ class Recorder(Protocol):
 
         False: the very same bytes came a short while ago, a retry; they are there once.
         """
+
+    def submit(self, telemetry: Telemetry, body: bytes, items: int, done: Recorded) -> None:
+        """The same without waiting: `done(error, new)` is called once, on another thread. Raises `Busy` at once."""
 
     def close(self) -> None:
         """Write what waits and let go of the file. Idempotent."""
@@ -218,6 +225,9 @@ class FindingBook(Protocol):
 class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Protocol):
     """A whole store. `storage/clickhouse.py` implements it."""
 
+    def usage(self) -> Sequence[TableUsage]:
+        """What each table takes, the largest first."""
+
     def stats(self) -> Mapping[str, int]:
         """Rows and bytes by table, as `otel_traces.rows` and `otel_traces.bytes`."""
 
@@ -239,12 +249,26 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class TableUsage:
+    """What one table takes: rows, bytes on disk, bytes unpacked, and its days (`2026-11-23`), '' where it has none."""
+
+    table: str
+    rows: int
+    bytes: int
+    unpacked: int = 0
+    first_day: str = ""
+    last_day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of a tracecollect for `doctor` and for the page."""
 
     version: str
     checks: tuple[Check, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[TableUsage, ...] = ()
 
 
 class Answers(Protocol):

@@ -19,12 +19,10 @@ from typing import IO, Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracecollect.errors import Busy, CaptureError, Rejected
 from tracecollect.ports import Receipt, Sink, Telemetry
+from tracecollect.wire.otlp_json import REQUESTS, spell_out, to_protobuf
 from tracecollect.wire.schema import Message, strict_class
 
 TRANSPORT = "file"
@@ -33,20 +31,6 @@ _HINT = (
     '({"signal", "t", "b64"} a line), each also as .gz'
 )
 _MAX_MESSAGE = 64 << 20
-_JSON: Mapping[str, tuple[Telemetry, Callable[[], Message]]] = {
-    "resourceSpans": (Telemetry.TRACES, ExportTraceServiceRequest),
-    "resourceMetrics": (Telemetry.METRICS, ExportMetricsServiceRequest),
-    "resourceLogs": (Telemetry.LOGS, ExportLogsServiceRequest),
-}
-_IDS = ("traceId", "spanId", "parentSpanId")
-# What older senders and Tempo call the same things.
-_OLD_NAMES = {
-    "batches": "resourceSpans",
-    "instrumentationLibrarySpans": "scopeSpans",
-    "instrumentationLibraryMetrics": "scopeMetrics",
-    "instrumentationLibraryLogs": "scopeLogs",
-    "instrumentationLibrary": "scope",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,30 +163,15 @@ def _parsed(path: Path, number: int, line: bytes) -> Recorded:
 
 
 def _otlp(path: Path, number: int, document: Mapping[str, Any]) -> Recorded:
-    for name, (telemetry, message) in _JSON.items():
+    for telemetry, (name, _) in REQUESTS.items():
         if name in document:
-            request = json_format.ParseDict({name: document[name]}, message(), ignore_unknown_fields=True)
-            return Recorded(telemetry, request.SerializeToString(), number)
+            return Recorded(telemetry, to_protobuf(telemetry, document), number)
     raise CaptureError(f"{path}:{number}: neither resourceSpans nor resourceMetrics nor resourceLogs", hint=_HINT)
 
 
 def _object(pairs: dict[str, Any]) -> dict[str, Any]:
-    """OTLP's own rules for JSON, before protobuf's: ids are hex, snake_case is unknown, old names are known."""
-    if "b64" in pairs:
-        return pairs
-    named = {_OLD_NAMES.get(key, key): value for key, value in pairs.items() if "_" not in key}
-    for key in _IDS:
-        if key in named:
-            named[key] = base64.b64encode(_hex(named[key])).decode()
-    return named
-
-
-def _hex(text: object) -> bytes:
-    """An id that cannot be read counts as absent: the span is refused and counted, the file is not."""
-    try:
-        return bytes.fromhex(text) if isinstance(text, str) else b""
-    except ValueError:
-        return b""
+    """An object of OTLP's, or a capture of ours."""
+    return pairs if "b64" in pairs else spell_out(pairs)
 
 
 # --- protobuf, each message behind its length (4 bytes, big-endian) ---------------------------------------

@@ -21,7 +21,7 @@ from tracecollect.model import (
     Verdict,
     Window,
 )
-from tracecollect.ports import Batch
+from tracecollect.ports import Batch, TableUsage
 from tracecollect.storage import rows, texts
 from tracecollect.storage.engine import Engine, directory_of
 from tracecollect.storage.holds import StoredHolds
@@ -170,7 +170,38 @@ class ClickHouseStore(StoredHolds):
             for row in self._engine.rows("findings_history", id=finding_id)
         ]
 
+    # --- settings -----------------------------------------------------------------------------------
+
+    def record_settings(
+        self, values: Mapping[str, str], origins: Mapping[str, str], version: str
+    ) -> Mapping[str, tuple[str, str]]:
+        """Keep the settings of this start; what changed since the last one, by setting: before and now."""
+        before = {row["setting"]: row["value"] for row in self._engine.rows("config_latest")}
+        self._engine.insert("config_audit", rows.setting_columns(values, origins, version))
+        return {name: (before[name], now) for name, now in values.items() if before.get(name, now) != now}
+
     # --- the rest -----------------------------------------------------------------------------------
+
+    def usage(self) -> Sequence[TableUsage]:
+        """What each table takes, the largest first."""
+        names = ("table", "rows", "bytes", "unpacked", "first_day", "last_day")
+        return [TableUsage(**{name: row[name] for name in names}) for row in self._engine.rows("usage")]
+
+    def keep_within(self, most: int) -> Sequence[str]:
+        """Drop whole days, the oldest first, until the telemetry takes `most` bytes; which were dropped.
+
+        The newest day stays, however large it is.
+        """
+        days = self._engine.rows("days")
+        size, dropped = sum(row["bytes"] for row in days), []
+        for row in days[:-1]:
+            if size <= most:
+                break
+            for table in row["tables"]:
+                self._engine.command(f"ALTER TABLE `{table}` DROP PARTITION '{row['day']}'")
+            size -= row["bytes"]
+            dropped.append(row["day"])
+        return dropped
 
     def stats(self) -> Mapping[str, int]:
         """Rows and bytes on disk by table."""

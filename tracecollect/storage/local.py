@@ -24,7 +24,7 @@ from tracecollect.model import (
     TraceSummary,
     Window,
 )
-from tracecollect.ports import Check, Status, Store
+from tracecollect.ports import Check, Status, Store, TableUsage
 from tracecollect.storage import connections
 
 _HEX = frozenset("0123456789abcdef")
@@ -33,7 +33,9 @@ _CANDIDATES = 20
 
 
 class LocalAnswers:
-    """`Answers` over a store. `now` and the server's own `checks` and `settings` come from outside.
+    """`Answers` over a store.
+
+    `now`, what is `waiting` to be stored, and the server's own `checks` and `settings` come from outside.
 
     A question with the usual `grace`, about everything and now, is remembered with its answer.
     """
@@ -45,11 +47,14 @@ class LocalAnswers:
         grace: int,
         checks: Callable[[], Sequence[Check]] = tuple,
         settings: Mapping[str, str] | None = None,
+        origins: Mapping[str, str] | None = None,
+        waiting: Callable[[], Sequence[TableUsage]] = tuple,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self._store = store
         self._checks = checks
-        self._settings = settings or {}
+        self._settings, self._origins = settings or {}, origins or {}
+        self._waiting = waiting
         self._now = now
         self._connections = connections.Connections(store, grace=grace)
         self._beside = ThreadPoolExecutor(4, thread_name_prefix="beside")
@@ -111,7 +116,10 @@ class LocalAnswers:
 
     def status(self) -> Status:
         """See `Answers`."""
-        return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings)
+        usage = (*self._store.usage(), *self._waiting())
+        return Status(
+            tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings, self._origins, usage
+        )
 
     def close(self) -> None:
         """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""

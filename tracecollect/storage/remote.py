@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +42,18 @@ _TIMEOUT = httpx.Timeout(60, connect=2)
 class RemoteAnswers:
     """`Answers` of the server at a URL. Raises what the server raised, and `ServerGone`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, token: str = "", certificate: str = "") -> None:
+        """`token` is shown where the server asks for one; `certificate` (PEM file) is trusted beside the usual ones."""
         self._url = checked_url(url)
         # trust_env off: a proxy of the environment is not asked for this machine's own ports.
-        self._client = httpx.Client(base_url=self._url, timeout=_TIMEOUT, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=self._url,
+            timeout=_TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
+            verify=_trust(self._url, certificate),
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -193,6 +202,15 @@ def checked_url(url: str) -> str:
     return text.rstrip("/")
 
 
+def _trust(url: str, certificate: str) -> ssl.SSLContext | bool:
+    if not url.startswith("https:") or not certificate:
+        return True
+    context = ssl.create_default_context(cafile=certificate)
+    # On this machine the very certificate of the settings is what we look for, whatever name it carries.
+    context.check_hostname = urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost")
+    return context
+
+
 # --- the file that says who serves a data directory ---------------------------------------------------
 
 
@@ -205,6 +223,7 @@ class RunningServer:
     otlp_grpc: str
     version: str
     started_at: str
+    otlp_http: str = ""
 
 
 def server_file(data_dir: Path) -> Path:

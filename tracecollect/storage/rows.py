@@ -65,6 +65,21 @@ def span(row: Row) -> Span:
     )
 
 
+def setting_columns(values: Mapping[str, str], origins: Mapping[str, str], version: str) -> pa.Table:
+    """Rows of `config_audit`."""
+    import pyarrow as pa
+
+    names = sorted(values)
+    return pa.table(
+        {
+            "version": [version] * len(names),
+            "setting": names,
+            "value": [values[name] for name in names],
+            "origin": [origins.get(name, "default") for name in names],
+        }
+    )
+
+
 def _word(text: str, otherwise: _Word) -> _Word:
     """A word of an enumeration; tables filled by others may hold one that we do not know."""
     kind = type(otherwise)

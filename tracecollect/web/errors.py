@@ -11,7 +11,9 @@ from starlette.responses import JSONResponse, Response
 from tracecollect.errors import (
     Ambiguous,
     Busy,
+    NotAllowed,
     NotFound,
+    Rejected,
     StoreError,
     StoreFull,
     StoreTimeout,
@@ -24,6 +26,8 @@ _log = logging.getLogger(__name__)
 # The nearest class decides, so the order does not matter.
 STATUS: Mapping[type[TracecollectError], int] = {
     UsageError: 400,
+    Rejected: 400,
+    NotAllowed: 401,
     NotFound: 404,
     Ambiguous: 409,
     TooLarge: 413,

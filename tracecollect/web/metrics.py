@@ -26,6 +26,8 @@ class Vitals:
     requests: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     accepted: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
+    redacted: Mapping[str, int] = field(default_factory=dict)
     spans_stored: int = 0
     rows_stored: int = 0
     set_aside: int = 0
@@ -51,12 +53,18 @@ class _Vitals(Collector):
         rejected = CounterMetricFamily("tracecollect_spans_rejected", "Items left out of requests", labels=("reason",))
         for reason, count in now.rejected.items():
             rejected.add_metric((reason,), count)
+        refused = CounterMetricFamily("tracecollect_requests_refused", "Requests refused", labels=("reason",))
+        for reason, count in now.refused.items():
+            refused.add_metric((reason,), count)
+        redacted = CounterMetricFamily("tracecollect_values_redacted", "Values that held a secret", labels=("rule",))
+        for rule, count in now.redacted.items():
+            redacted.add_metric((rule,), count)
         insert = SummaryMetricFamily("tracecollect_store_insert_seconds", "Time of inserts into the store")
         insert.add_metric((), now.inserts, now.insert_seconds)
         findings = GaugeMetricFamily("tracecollect_findings", "Leak sites at the last judgement", labels=("verdict",))
         for verdict in Verdict:
             findings.add_metric((verdict,), now.findings.get(verdict, 0))
-        return (requests, rejected, insert, findings, *_plain(now))
+        return (requests, rejected, refused, redacted, insert, findings, *_plain(now))
 
 
 def _plain(now: Vitals) -> Iterable[Metric]:

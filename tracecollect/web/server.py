@@ -17,9 +17,11 @@ from starlette.routing import Route
 import tracecollect
 from tracecollect.errors import ListenError, TracecollectError
 from tracecollect.ports import Answers
+from tracecollect.receivers.intake import Intake
 from tracecollect.settings import Address
 from tracecollect.web import api, errors, page
-from tracecollect.web.guard import Guard
+from tracecollect.web import intake as taking
+from tracecollect.web.guard import Access, Guard
 from tracecollect.web.metrics import CONTENT_TYPE, Metrics, Vitals
 
 _START_SECONDS = 10
@@ -27,10 +29,18 @@ _BACKLOG = 128
 
 
 def application(
-    answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False, host: str = "127.0.0.1"
+    answers: Answers,
+    vitals: Callable[[], Vitals],
+    *,
+    grace: int,
+    public: bool = False,
+    host: str = "127.0.0.1",
+    intake: Intake | None = None,
+    access: Access | None = None,
 ) -> tuple[Starlette, api.Desk]:
-    """The ASGI application, and the desk to close after it."""
+    """The ASGI application, and the desk to close after it. `intake` takes what is sent to the web port."""
     desk = api.Desk(answers, grace=grace)
+    hosts = None if public else {"localhost", "127.0.0.1", "::1", host}
     metrics = Metrics(vitals)
 
     async def healthz(_: Request) -> Response:
@@ -50,8 +60,9 @@ def application(
             Route("/metrics", prometheus),
             *api.routes(desk),
             *page.routes(desk),
+            *(taking.routes(intake) if intake is not None else ()),
         ],
-        middleware=[Middleware(Guard, hosts=None if public else {"localhost", "127.0.0.1", "::1", host})],
+        middleware=[Middleware(Guard, hosts=hosts, access=access or Access())],
         exception_handlers={
             TracecollectError: errors.on_error,
             404: errors.on_missing,
@@ -69,6 +80,7 @@ class WebServer:
         """Bind, so that a port in use is known before anything else is opened. Raises `ListenError`."""
         self._socket = _bound(address)
         self.address = Address(address.host, self._socket.getsockname()[1])
+        self._scheme = "http"
         self._server: _Server | None = None
         self._desk: api.Desk | None = None
         self._thread: threading.Thread | None = None
@@ -77,11 +89,26 @@ class WebServer:
     def url(self) -> str:
         """Where a browser on this machine finds it."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address.host, self.address.host)  # noqa: S104 -- read
-        return f"http://{Address(host, self.address.port)}"
+        return f"{self._scheme}://{Address(host, self.address.port)}"
 
-    def start(self, answers: Answers, vitals: Callable[[], Vitals], *, grace: int, public: bool = False) -> None:
-        """Return when it answers."""
-        app, self._desk = application(answers, vitals, grace=grace, public=public, host=self.address.host)
+    def start(
+        self,
+        answers: Answers,
+        vitals: Callable[[], Vitals],
+        *,
+        grace: int,
+        public: bool = False,
+        intake: Intake | None = None,
+        access: Access | None = None,
+    ) -> None:
+        """Return when it answers. Raises `ListenError` when the TLS files cannot be used."""
+        tls = access.tls if access is not None else None
+        if tls is not None:
+            tls.context()
+            self._scheme = "https"
+        app, self._desk = application(
+            answers, vitals, grace=grace, public=public, host=self.address.host, intake=intake, access=access
+        )
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -93,6 +120,8 @@ class WebServer:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=5,
             limit_concurrency=256,
+            ssl_certfile=tls.certificate if tls is not None else None,
+            ssl_keyfile=tls.key if tls is not None else None,
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)

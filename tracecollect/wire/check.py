@@ -13,10 +13,12 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from tracecollect.errors import Rejected
+from tracecollect.errors import Rejected, TooLarge
 from tracecollect.ports import Receipt, Telemetry
 from tracecollect.wire.schema import Message, strict_class
 
+MOST_ITEMS = 250_000
+"""So many spans, records or points one request may have: what it takes to decode them is many times its size."""
 BAD_TRACE_ID = "trace id is not 16 bytes or all zero"
 BAD_SPAN_ID = "span id is not 8 bytes or all zero"
 NO_NAME = "name is empty"
@@ -33,7 +35,13 @@ def check(telemetry: Telemetry, body: bytes) -> tuple[Receipt, Mapping[str, int]
         raise Rejected(
             f"not a well-formed OTLP {telemetry} request: {error}", hint="see the sender's exporter"
         ) from error
-    return count(request)
+    receipt, reasons = count(request)
+    if receipt.accepted + receipt.rejected > MOST_ITEMS:
+        raise TooLarge(
+            f"the request has {receipt.accepted + receipt.rejected} items, at most {MOST_ITEMS} are taken at once",
+            reason="items",
+        )
+    return receipt, reasons
 
 
 def _spans(request: Message) -> tuple[Receipt, Mapping[str, int]]:

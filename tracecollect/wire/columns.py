@@ -18,6 +18,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 # A pyarrow array whose type the schema file decides: its stubs have no word for "some array with fields".
 Column: TypeAlias = Any
 
+CUT = "tracecollect.cut"
 TIME = pa.timestamp("ns")
 _MAX_TIME = np.uint64(2**63 - 1)
 _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), dtype=np.uint16)
@@ -154,6 +155,20 @@ class Attributes:
             pa.concat_arrays([self.key_words, pa.array([key])]),
             pa.concat_arrays([self.value_words, pa.array([value])]),
         )
+
+    def bounded(self, most: int) -> Attributes:
+        """The same with at most `most` entries a row; how many were left out is said in one more."""
+        lengths = np.diff(self.offsets)
+        if not len(lengths) or lengths.max() <= most:
+            return self
+        kept = np.minimum(lengths, most)
+        offsets = np.zeros(len(self.offsets), np.int64)
+        np.cumsum(kept, out=offsets[1:])
+        children = np.repeat(self.offsets[:-1] - offsets[:-1], kept) + np.arange(offsets[-1])
+        fewer = Attributes(offsets, self.keys[children], self.values[children], self.key_words, self.value_words)
+        for row in np.flatnonzero(lengths > most):
+            fewer = fewer.with_entry(np.array([row]), CUT, f"{lengths[row] - most} attributes")
+        return fewer
 
     def lookup(self, key: str) -> Column:
         """The value of one key for every row, '' where it is not there."""

@@ -20,6 +20,10 @@ from tracecollect.wire.columns import Attributes, Bytes, Column, Ints, Mask, buf
 from tracecollect.wire.schema import Message, strict_class
 
 Json: TypeAlias = Any
+MOST_ATTRIBUTES = 1024
+"""So many attributes a span, event, link, resource, record or point may have; what is beyond is left out."""
+LONGEST = 64 << 10
+"""So many characters a value may have."""
 # Tag bytes of AnyValue's fields: number << 3 | wire type.
 _STRING, _BOOL, _INT = 0x0A, 0x10, 0x18
 
@@ -27,7 +31,7 @@ _STRING, _BOOL, _INT = 0x0A, 0x10, 0x18
 def values(raw: Column) -> Column:
     """A column of serialized AnyValues as text, spelled once per distinct one."""
     encoded = pc.dictionary_encode(raw)
-    return merged(encoded.indices, spelled(encoded.dictionary))
+    return merged(encoded.indices, _shortened(spelled(encoded.dictionary)))
 
 
 def attributes(lists: Column) -> Attributes:
@@ -39,9 +43,18 @@ def attributes(lists: Column) -> Attributes:
         return Attributes(offsets, nothing, nothing, pa.array([], pa.string()), pa.array([], pa.string()))
     keys, values = pc.dictionary_encode(entries.field(0)), pc.dictionary_encode(entries.field(1))
     keys = merged(keys.indices, text(keys.dictionary))
-    return Attributes(
-        offsets, keys.indices.to_numpy(), values.indices.to_numpy(), keys.dictionary, spelled(values.dictionary)
+    key_words, value_words = _shortened(keys.dictionary), _shortened(spelled(values.dictionary))
+    return Attributes(offsets, keys.indices.to_numpy(), values.indices.to_numpy(), key_words, value_words).bounded(
+        MOST_ATTRIBUTES
     )
+
+
+def _shortened(words: Column) -> Column:
+    """Words of at most `LONGEST` characters; one that is cut ends in an ellipsis."""
+    if not len(words) or int(np.diff(offsets_of(words)).max()) <= LONGEST:
+        return words
+    cut = pc.binary_join_element_wise(pc.utf8_slice_codeunits(words, 0, LONGEST - 1), "…", "")
+    return pc.if_else(pc.greater(pc.utf8_length(words), pa.scalar(LONGEST)), cut, words)
 
 
 def spelled(raw: Column) -> Column:

@@ -66,7 +66,7 @@ def served(asyncpg, tmp_path_factory):
     """The named leaks again, and a server on them: commands find it by its data directory, and answer at once."""
     directory = tmp_path_factory.mktemp("served") / "data"
     shutil.copytree(asyncpg.directory, directory, symlinks=True)
-    ports = ("--otlp-grpc", "127.0.0.1:0", "--web", "127.0.0.1:0")
+    ports = ("--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0")
     command = [sys.executable, "-m", "tracecollect", "serve", "--data-dir", str(directory), *ports]
     with (
         (directory / "log").open("wb") as log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -17,7 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracecollect.errors import ListenError
 from tracecollect.ports import Telemetry
 from tracecollect.receivers.intake import Intake
-from tracecollect.receivers.otlp_grpc import SERVICES, OtlpGrpcReceiver
+from tracecollect.receivers.listeners import Listeners, Listening
+from tracecollect.receivers.otlp_grpc import SERVICES
 
 
 class Client:
@@ -25,11 +27,11 @@ class Client:
 
     def __init__(self) -> None:
         self.recorder = Recording()
-        self.intake = Intake(self.recorder, max_body=LIMIT)
-        self.server = OtlpGrpcReceiver(self.intake, port=0, max_body=LIMIT)
+        self.intake = Intake(self.recorder, max_body=LIMIT, max_in_flight=LIMIT)
+        self.server = Listeners(self.intake, Listening(grpc=("127.0.0.1", 0)))
         self.server.start()
         self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{self.server.port}",
+            f"127.0.0.1:{self.server.grpc_port}",
             options=[("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)],
         )
 
@@ -49,8 +51,8 @@ class Client:
             retry = None
             for one in Status.FromString(details).details:
                 info = RetryInfo()
-                assert one.Unpack(info)
-                retry = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
+                if one.Unpack(info):
+                    retry = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
             return Answer(error.code().name, error.details() or "", 0, retry)
         partial = ExportTraceServiceResponse.FromString(raw).partial_success
         return Answer("OK", partial.error_message, partial.rejected_spans)
@@ -107,25 +109,49 @@ def test_reflection_lists_the_services_and_knows_their_files(receiver: Client) -
 
 
 def test_a_port_in_use_is_a_listen_error_that_names_it(receiver: Client) -> None:
-    port = receiver.server.port
+    port = receiver.server.grpc_port
     with pytest.raises(ListenError, match=str(port)) as error:
-        OtlpGrpcReceiver(receiver.intake, port=port)
+        Listeners(receiver.intake, Listening(grpc=("127.0.0.1", port))).start()
     assert str(port) in error.value.hint
 
 
 def test_a_stop_lets_the_running_request_finish(receiver: Client) -> None:
     receiver.recorder.release.clear()
-    answers: list[Answer] = []
-    sender = threading.Thread(target=lambda: answers.append(receiver.send(Telemetry.LOGS, ONE[Telemetry.LOGS])))
-    sender.start()
     call = receiver.channel.unary_unary(f"/{SERVICES[Telemetry.LOGS]}/Export")
     running = call.future(ONE[Telemetry.LOGS])
-    # Both are inside when health, served by the same threads, has answered.
-    health_pb2_grpc.HealthStub(receiver.channel).Check(health_pb2.HealthCheckRequest())
+    assert receiver.recorder.asked.wait(10)
     stopper = threading.Thread(target=receiver.server.stop, args=(10,))
     stopper.start()
     receiver.recorder.release.set()
-    sender.join()
+    assert running.result() == b""
     stopper.join()
-    acknowledged = (answers[0].code == "OK") + (running.exception() is None)
-    assert len(receiver.recorder.taken) == acknowledged
+    assert len(receiver.recorder.taken) == 1
+
+
+def test_senders_that_never_finish_their_request_keep_nobody_out(receiver: Client) -> None:
+    stuck = [slow_stream(receiver.server.grpc_port) for _ in range(40)]
+    assert receiver.send(Telemetry.TRACES, ONE[Telemetry.TRACES]) == Answer("OK")
+    for one in stuck:
+        one.close()
+
+
+def slow_stream(port: int) -> socket.socket:
+    """An HTTP/2 connection with a call whose message never comes: preface, settings, headers without an end."""
+    literal = b"".join(
+        b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+        for name, value in [
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", f"/{SERVICES[Telemetry.TRACES]}/Export".encode()),
+            (b":authority", b"x"),
+            (b"content-type", b"application/grpc"),
+            (b"te", b"trailers"),
+        ]
+    )
+    connection = socket.create_connection(("127.0.0.1", port), 5)
+    head = len(literal).to_bytes(3, "big") + b"\x01\x04" + (1).to_bytes(4, "big")
+    some = b"\x00\x00\x06\x00\x00" + (1).to_bytes(4, "big") + b"\x00\x00\x00\x10\x00x"
+    connection.sendall(
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + head + literal + some
+    )
+    return connection

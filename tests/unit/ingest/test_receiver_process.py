@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import subprocess
 import sys
@@ -27,19 +28,25 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tracecollect.errors import ListenError, StoreError
 from tracecollect.journal import JournalReader
 from tracecollect.ports import Telemetry
+from tracecollect.receivers.listeners import Listening
 from tracecollect.receivers.otlp_grpc import SERVICES
-from tracecollect.receivers.process import ReceiverProcess
+from tracecollect.receivers.process import Receivers
 from tracecollect.wire.decode import decode, plain
 
 RECORDER = "tracecollect.journal:JournalWriter"
 
 
-def process_on(directory: Path, port: int = 0) -> ReceiverProcess:
-    return ReceiverProcess(RECORDER, {"path": str(directory / "journal.db")}, port=port, restart_seconds=0.01)
+def process_on(directory: Path, port: int = 0) -> Receivers:
+    return Receivers(
+        RECORDER,
+        {"path": str(directory / "journal.db")},
+        Listening(grpc=("127.0.0.1", port)),
+        restart_seconds=0.01,
+    )
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[ReceiverProcess]:
+def running(tmp_path: Path) -> Iterator[Receivers]:
     process = process_on(tmp_path)
     process.start()
     yield process
@@ -60,8 +67,8 @@ def journal(directory: Path):
         reader.close()
 
 
-def test_the_official_sdk_delivers_spans_metrics_and_logs(running: ReceiverProcess, tmp_path: Path) -> None:
-    where = {"endpoint": f"http://127.0.0.1:{running.port}", "insecure": True}
+def test_the_official_sdk_delivers_spans_metrics_and_logs(running: Receivers, tmp_path: Path) -> None:
+    where = {"endpoint": f"http://127.0.0.1:{running.grpc_port}", "insecure": True}
     resource = Resource({"service.name": "orders", "service.instance.id": "1"})
     tracing = TracerProvider(resource=resource)
     tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(**where, compression=grpc.Compression.Gzip)))
@@ -91,10 +98,10 @@ def test_the_official_sdk_delivers_spans_metrics_and_logs(running: ReceiverProce
 def test_counters_reach_the_parent_and_are_exact_after_a_stop(tmp_path: Path) -> None:
     process = process_on(tmp_path)
     process.start()
-    export(process.port, Telemetry.TRACES, trace_request((b"t" * 16, b"s" * 8, "x"), (b"", b"", "y")))
-    export(process.port, Telemetry.LOGS, ONE[Telemetry.LOGS])
+    export(process.grpc_port, Telemetry.TRACES, trace_request((b"t" * 16, b"s" * 8, "x"), (b"", b"", "y")))
+    export(process.grpc_port, Telemetry.LOGS, ONE[Telemetry.LOGS])
     with pytest.raises(grpc.RpcError):
-        export(process.port, Telemetry.LOGS, b"garbage")
+        export(process.grpc_port, Telemetry.LOGS, b"garbage")
     process.stop()
     counters = process.counters()
     assert counters.requests == {
@@ -106,40 +113,87 @@ def test_counters_reach_the_parent_and_are_exact_after_a_stop(tmp_path: Path) ->
     assert sum(counters.rejected.values()) == 1
 
 
-def test_a_port_in_use_is_a_listen_error_in_the_parent(running: ReceiverProcess, tmp_path: Path) -> None:
-    with pytest.raises(ListenError, match=str(running.port)) as error:
-        process_on(tmp_path, running.port).start()
-    assert str(running.port) in error.value.hint
+def test_a_port_in_use_is_a_listen_error_in_the_parent(running: Receivers, tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match=str(running.grpc_port)) as error:
+        process_on(tmp_path, running.grpc_port).start()
+    assert str(running.grpc_port) in error.value.hint
 
 
 def test_a_journal_that_cannot_be_opened_is_a_store_error_in_the_parent(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    process = ReceiverProcess(RECORDER, {"path": str(tmp_path / "file" / "journal.db")}, port=0)
+    process = Receivers(RECORDER, {"path": str(tmp_path / "file" / "journal.db")}, Listening(grpc=("127.0.0.1", 0)))
     with pytest.raises(StoreError, match="cannot open the journal"):
         process.start()
 
 
-def test_a_receiver_that_is_killed_comes_back_on_the_same_port(running: ReceiverProcess, tmp_path: Path) -> None:
-    port, first = running.port, running.pid
+def test_a_receiver_that_is_killed_comes_back_on_the_same_port(running: Receivers, tmp_path: Path) -> None:
+    port, first = running.grpc_port, running.pids[0]
     running.kill()
-    while running.pid == first or not running.alive():
+    while running.pids[0] == first or not running.alive():
         threading.Event().wait(0.01)
     export(port, Telemetry.LOGS, ONE[Telemetry.LOGS])
-    assert running.port == port
+    assert running.grpc_port == port
 
 
-def test_an_interrupt_of_the_terminal_does_not_reach_the_receiver(running: ReceiverProcess) -> None:
-    assert running.pid is not None
-    psutil.Process(running.pid).send_signal(signal.SIGINT)
-    export(running.port, Telemetry.LOGS, ONE[Telemetry.LOGS])
+def test_several_receivers_share_the_ports_and_the_journal_and_any_may_die(tmp_path: Path) -> None:
+    process = Receivers(
+        RECORDER,
+        {"path": str(tmp_path / "journal.db")},
+        Listening(grpc=("127.0.0.1", 0), http=("127.0.0.1", 0)),
+        workers=3,
+        restart_seconds=0.01,
+    )
+    process.start()
+    try:
+        assert len(set(process.pids)) == 3
+        sent = 0
+        for victim in range(3):
+            process.kill(victim)
+            for _ in range(8):
+                sent += 1
+                body = trace_request((b"t" * 16, sent.to_bytes(8, "big"), "x"))
+                while not _sent_over_http(process.http_port, body):
+                    threading.Event().wait(0.01)
+    finally:
+        process.stop()
+    assert len(journal(tmp_path)) == sent
+
+
+def _sent_over_http(port: int, body: bytes) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def test_tokens_are_not_among_the_arguments_that_everybody_can_read(tmp_path: Path) -> None:
+    where = Listening(http=("127.0.0.1", 0), tokens=("a-secret",))
+    process = Receivers(RECORDER, {"path": str(tmp_path / "journal.db")}, where)
+    process.start()
+    try:
+        assert "a-secret" not in " ".join(psutil.Process(process.pids[0]).cmdline())
+        assert not _sent_over_http(process.http_port, ONE[Telemetry.TRACES])
+    finally:
+        process.stop()
+    assert process.counters().refused == {"not_allowed": 1}
+
+
+def test_an_interrupt_of_the_terminal_does_not_reach_the_receiver(running: Receivers) -> None:
+    psutil.Process(running.pids[0]).send_signal(signal.SIGINT)
+    export(running.grpc_port, Telemetry.LOGS, ONE[Telemetry.LOGS])
     assert running.alive()
 
 
 def test_a_receiver_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys; from tracecollect.receivers.process import ReceiverProcess\n"
-        f"p = ReceiverProcess({RECORDER!r}, {{'path': {str(tmp_path / 'journal.db')!r}}}, port=0); p.start()\n"
-        "print(p.pid, flush=True); sys.stdin.read()"
+        "import sys; from tracecollect.receivers.process import Receivers\n"
+        "from tracecollect.receivers.listeners import Listening\n"
+        f"p = Receivers({RECORDER!r}, {{'path': {str(tmp_path / 'journal.db')!r}}}, Listening(grpc=('127.0.0.1', 0)))\n"
+        "p.start(); print(p.pids[0], flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -152,14 +206,14 @@ def test_a_receiver_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_a_stop_is_idempotent_and_leaves_no_process(tmp_path: Path) -> None:
     process = process_on(tmp_path)
     process.start()
-    child = psutil.Process(process.pid)
+    child = psutil.Process(process.pids[0])
     process.stop()
     process.stop()
     assert not child.is_running()
-    assert process.pid is None
+    assert process.pids == ()
 
 
-def test_the_receiver_stays_small(running: ReceiverProcess) -> None:
-    export(running.port, Telemetry.TRACES, ONE[Telemetry.TRACES])
-    maps = {Path(one.path).name for one in psutil.Process(running.pid).memory_maps()}
+def test_the_receiver_stays_small(running: Receivers) -> None:
+    export(running.grpc_port, Telemetry.TRACES, ONE[Telemetry.TRACES])
+    maps = {Path(one.path).name for one in psutil.Process(running.pids[0]).memory_maps()}
     assert not [name for name in maps if "arrow" in name or "chdb" in name or "pandas" in name]

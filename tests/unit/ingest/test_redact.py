@@ -7,6 +7,7 @@ from contract.receiver import trace_request
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tracecollect.errors import SettingsError
 from tracecollect.ports import Telemetry
 from tracecollect.redact import REDACTED, Redactor, scrub
 from tracecollect.wire.decode import decode, plain
@@ -108,3 +109,52 @@ def test_clean_tables_come_back_equal() -> None:
     redact = Redactor()
     assert redact(table).equals(table)
     assert redact.counters() == {}
+
+
+def _with(attributes: dict[str, str]) -> bytes:
+    request = ExportTraceServiceRequest.FromString(trace_request((b"t" * 16, b"s" * 8, "x")))
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.start_time_unix_nano, span.end_time_unix_nano = 4, 5
+    for key, value in attributes.items():
+        span.attributes.add(key=key).value.string_value = value
+    return request.SerializeToString()
+
+
+def _cleaned(redact: Redactor, attributes: dict[str, str]) -> dict[str, str]:
+    (row,) = plain(redact(decode(Telemetry.TRACES, [_with(attributes)], [1])["otel_traces"])).to_pylist()
+    return dict(row["SpanAttributes"])
+
+
+def test_own_keys_and_patterns_are_cut_beside_the_usual_ones() -> None:
+    redact = Redactor(keys=[r"customer\.mail$"], patterns=[r"EMP-\d{6}"])
+    said = {"Customer.Mail": "a@b", "note": "EMP-123456 paid, password=x", "employee": "EMP-12"}
+    assert _cleaned(redact, said) == {
+        "Customer.Mail": REDACTED,
+        "note": f"{REDACTED} paid, password={REDACTED}",
+        "employee": "EMP-12",
+    }
+    assert redact.counters() == {"key": 1, "own": 1, "password": 1}
+
+
+@pytest.mark.parametrize(
+    ("statement", "bare"),
+    [
+        (
+            "SELECT * FROM t WHERE a = 'it''s' AND b = 12.5 AND c = $1",
+            "SELECT * FROM t WHERE a = ? AND b = ? AND c = $1",
+        ),
+        ("SELECT $tag$secret$tag$, x2 FROM t1", "SELECT ?, x2 FROM t1"),
+        ("SELECT pg_advisory_unlock_all(); CLOSE ALL;", "SELECT pg_advisory_unlock_all(); CLOSE ALL;"),
+    ],
+)
+def test_literals_of_statements_are_cut_when_asked_for(statement: str, bare: str) -> None:
+    said = {"db.query.text": statement, "other": "12 'x'"}
+    assert _cleaned(Redactor(literals=True), said) == {"db.query.text": bare, "other": "12 'x'"}
+    assert _cleaned(Redactor(), said) == said
+
+
+@pytest.mark.parametrize("pattern", [r"(?=x)", r"(a)\1", "("])
+def test_a_pattern_that_cannot_be_used_is_a_settings_error_with_a_hint(pattern: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Redactor(patterns=[pattern])
+    assert error.value.hint

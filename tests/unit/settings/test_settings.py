@@ -127,3 +127,41 @@ def test_the_documentation_names_every_default():
     spelled["data_dir"] = "~/.local/share/tracecollect"
     spelled["store"] = "chdb:///DATA_DIR/store"
     assert shown == spelled
+
+
+def test_a_public_address_is_possible_where_somebody_is_asked_for():
+    token = "a-token-of-some-length"
+    load({"otlp_grpc": "0.0.0.0:1"}, environment={"TRACECOLLECT_INGEST_TOKENS": token})
+    load({"web": "0.0.0.0:1"}, environment={"TRACECOLLECT_READ_TOKENS": token})
+    with pytest.raises(SettingsError, match="web"):
+        load({"web": "0.0.0.0:1"}, environment={"TRACECOLLECT_INGEST_TOKENS": token})
+
+
+def test_tokens_come_from_a_file_and_are_never_printed(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text("the-first-token-of-all\nthe-second-token-of-all\n")
+    found = load(environment={"TRACECOLLECT_READ_TOKENS": f"file:{path}"})
+    assert found.read_tokens == ("the-first-token-of-all", "the-second-token-of-all")
+    assert "first" not in str(found.spelled())
+    assert found.spelled()["read_tokens"] == "(2 secret)"
+
+
+@pytest.mark.parametrize("text", ["short", "file:/nowhere/at/all"])
+def test_tokens_that_protect_nothing_stop_the_start(text):
+    with pytest.raises(SettingsError, match="ingest_tokens") as error:
+        load(environment={"TRACECOLLECT_INGEST_TOKENS": text})
+    assert "short," not in error.value.message
+
+
+def test_half_of_a_tls_setting_stops_the_start(tmp_path):
+    path = tmp_path / "x.pem"
+    path.write_text("x")
+    with pytest.raises(SettingsError, match="belong together"):
+        load({"tls_certificate": str(path)}, environment={})
+    with pytest.raises(SettingsError, match="without TLS"):
+        load({"tls_client_ca": str(path)}, environment={})
+
+
+def test_a_retention_beyond_the_engine_s_times_stops_the_start():
+    with pytest.raises(SettingsError, match="retention"):
+        load({"retention": "36500d"}, environment={})
