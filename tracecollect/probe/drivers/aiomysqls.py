@@ -1,0 +1,52 @@
+"""aiomysql: no hooks, so `connect`, what ends a connection, and the pool's two sides are wrapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracecollect.probe.holds import CLOSED, inside
+from tracecollect.probe.place import place_of
+from tracecollect.probe.pools import PoolState
+
+if TYPE_CHECKING:
+    from tracecollect.probe import Probe
+
+
+def patch(probe: Probe) -> None:
+    """Wrap the connection and the pool."""
+    from aiomysql.connection import Connection
+    from aiomysql.pool import Pool
+
+    holds = probe.holds
+
+    async def connect(original: Any, connection: Any) -> None:  # noqa: ANN401
+        await original(connection)
+        if not holds.holds(connection):
+            holds.acquired(connection)
+
+    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+        original(connection)
+        holds.released(connection, CLOSED)
+
+    async def acquire(original: Any, pool: Any) -> Any:  # noqa: ANN401
+        with inside():
+            connection = await original(pool)
+        holds.acquired(connection, slot=True)
+        probe.metrics.add(pool, _state)
+        return connection
+
+    def release(original: Any, pool: Any, connection: Any) -> Any:  # noqa: ANN401
+        given_back = original(pool, connection)
+        holds.released(connection)
+        return given_back
+
+    wrap = probe.patches.wrap
+    wrap(Connection, "_connect", connect)
+    wrap(Connection, "close", close)
+    wrap(Pool, "_acquire", acquire)
+    wrap(Pool, "release", release)
+
+
+def _state(pool: Any) -> PoolState:  # noqa: ANN401
+    name = next((place_of(one).name for one in (*pool._free, *pool._used)), "")
+    return PoolState(name, pool.size - pool.freesize, pool.freesize, pool.maxsize, None, pool.minsize)
