@@ -3,8 +3,8 @@
     import tracecollect.probe
     tracecollect.probe.install()
 
-or nothing at all under `opentelemetry-instrument`, which finds `ConnectionInstrumentor` by its entry point. Each hold is
-two OpenTelemetry log events with the trace of whoever took it (docs/probe.md). It needs the OpenTelemetry API only:
+or nothing at all under `opentelemetry-instrument`, which finds `ConnectionInstrumentor` by its entry point. Each hold
+is two OpenTelemetry log events with the trace of whoever took it (docs/probe.md). It needs the OpenTelemetry API only:
 where they go is what the service's SDK says. A driver is touched when the service imports it, never before.
 """
 
@@ -34,7 +34,7 @@ class Probe:
         self.holds = Holds(self.outbox, stack=stack)
         self.metrics = PoolMetrics()
         self.patches = Patches()
-        self._imports = Imports({name: self._patch for name in DRIVERS})
+        self._imports = Imports(dict.fromkeys(DRIVERS, self._patch))
 
     def start(self) -> None:
         """Patch the drivers that are imported, and the others when they will be."""
@@ -75,7 +75,7 @@ def install(*, stack: bool | None = None) -> Probe:
     `stack`: put the whole call stack on each acquire, not only the first frame outside of libraries; by default what
     `TRACECOLLECT_PROBE_STACK` says (`true` or nothing).
     """
-    global _probe  # noqa: PLW0603 -- one a process: drivers are patched once
+    global _probe
     if _probe is None:
         if stack is None:
             stack = os.environ.get("TRACECOLLECT_PROBE_STACK", "").strip().lower() in ("1", "true", "yes", "on")
@@ -91,14 +91,14 @@ def installed() -> Probe | None:
 
 def uninstall() -> None:
     """Undo `install`: the drivers are as they came. Connections that are held now are not followed any more."""
-    global _probe  # noqa: PLW0603 -- see install
+    global _probe
     probe, _probe = _probe, None
     if probe is not None:
         probe.stop()
 
 
 class ConnectionInstrumentor:
-    """What `opentelemetry-instrument` loads. The class has the shape of `BaseInstrumentor` and does not need its package."""
+    """What `opentelemetry-instrument` loads. It has the shape of `BaseInstrumentor` and does not need its package."""
 
     def instrument(self, **_: object) -> None:
         """Install the probe."""

@@ -125,7 +125,9 @@ class Holds:
         where = place or place_of(connection)
         key = id(connection)
         span = trace.get_current_span().get_span_context()
-        hold = Hold(next(self._serial), time.time_ns(), span, calling(), pool or where.name, where, format(key, "x"), slot)
+        hold = Hold(
+            next(self._serial), time.time_ns(), span, calling(), pool or where.name, where, format(key, "x"), slot
+        )
         if self._stack:
             hold.stack = calling.stack()
         gone = self._open.get(key)

@@ -18,13 +18,13 @@ class Patches:
         self._done: list[tuple[Any, str, object]] = []
         self._undo: list[Callable[[], None]] = []
 
-    def replace(self, owner: Any, name: str, value: object) -> None:  # noqa: ANN401 -- a class or a module
+    def replace(self, owner: Any, name: str, value: object) -> None:
         """Put a value in the place of an attribute, the inherited one included."""
         before = vars(owner).get(name, _ABSENT)
         self._done.append((owner, name, before))
         setattr(owner, name, value)
 
-    def wrap(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:  # noqa: ANN401
+    def wrap(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
         """Call `wrapper(original, *arguments, **named)` in the place of a function, method or class method."""
         raw = inspect.getattr_static(owner, name)
         if isinstance(raw, classmethod):
@@ -52,7 +52,7 @@ class Patches:
         self._undo.clear()
 
 
-def followed(factory: Any, closed: Callable[[Any], None]) -> Any:  # noqa: ANN401 -- a class, or what makes connections
+def followed(factory: Any, closed: Callable[[Any], None]) -> Any:
     """A subclass of a connection class that says when it is closed. What is no class stays what it is."""
     if not isinstance(factory, type):
         return factory
@@ -63,12 +63,17 @@ def followed(factory: Any, closed: Callable[[Any], None]) -> Any:  # noqa: ANN40
     return made
 
 
-def _subclass(factory: type) -> Any:  # noqa: ANN401
-    def close(self: Any) -> None:  # noqa: ANN401
+def _subclass(factory: type) -> Any:
+    def close(self: Any) -> None:
         super(made, self).close()
         made.closed_by_owner(self)
 
-    told = {"close": close, "__module__": factory.__module__, "__qualname__": factory.__qualname__, "__doc__": factory.__doc__}
+    told = {
+        "close": close,
+        "__module__": factory.__module__,
+        "__qualname__": factory.__qualname__,
+        "__doc__": factory.__doc__,
+    }
     made: Any = type(factory.__name__, (factory,), told)
     return made
 
@@ -80,13 +85,13 @@ def _around(original: Wrapped, wrapper: Callable[..., Any]) -> Wrapped:
     if inspect.iscoroutinefunction(original):
 
         @functools.wraps(original)
-        async def awaited(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        async def awaited(*arguments: Any, **named: Any) -> Any:
             return await wrapper(original, *arguments, **named)
 
         return awaited
 
     @functools.wraps(original)
-    def called(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    def called(*arguments: Any, **named: Any) -> Any:
         return wrapper(original, *arguments, **named)
 
     return called

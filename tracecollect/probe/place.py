@@ -29,7 +29,7 @@ class Place:
         object.__setattr__(self, "name", "/".join(filter(None, (address, self.namespace))))
 
 
-def place_of(connection: Any) -> Place:  # noqa: ANN401 -- any driver's connection
+def place_of(connection: Any) -> Place:
     """Where it leads. Learned once a connection: some drivers ask their C library each time."""
     connection = getattr(connection, "driver_connection", connection)
     try:
@@ -49,7 +49,7 @@ def remember(connection: object, place: Place) -> None:
 _known: WeakKeyDictionary[Any, Place] = WeakKeyDictionary()
 
 
-def _asked(connection: Any) -> Place:  # noqa: ANN401 -- any driver's connection
+def _asked(connection: Any) -> Place:
     for kind in type(connection).__mro__:
         ask = _ASK.get(kind.__module__.partition(".")[0])
         if ask is not None:
@@ -60,30 +60,30 @@ def _asked(connection: Any) -> Place:  # noqa: ANN401 -- any driver's connection
     return Place("other_sql")
 
 
-def _postgres(connection: Any) -> Place:  # noqa: ANN401
+def _postgres(connection: Any) -> Place:
     said = connection.info
     return Place("postgresql", said.host or "", int(said.port or 0) or None, said.dbname or "")
 
 
-def _asyncpg(connection: Any) -> Place:  # noqa: ANN401
+def _asyncpg(connection: Any) -> Place:
     address = connection._addr
     host, port = (address, None) if isinstance(address, str) else (address[0], address[1])
     return Place("postgresql", host, port, connection._params.database or "")
 
 
-def _mysql(connection: Any) -> Place:  # noqa: ANN401
+def _mysql(connection: Any) -> Place:
     name = getattr(connection, "db", "") or getattr(connection, "_db", "") or ""
     host = getattr(connection, "host", "") or getattr(connection, "_host", "")
     port = getattr(connection, "port", None) or getattr(connection, "_port", None)
     return Place("mysql", str(host), port, name.decode() if isinstance(name, bytes) else str(name))
 
 
-def _redis(connection: Any) -> Place:  # noqa: ANN401
+def _redis(connection: Any) -> Place:
     host = getattr(connection, "host", "") or getattr(connection, "path", "")
     return Place("redis", host, getattr(connection, "port", None), str(getattr(connection, "db", "") or ""))
 
 
-def _oracle(connection: Any) -> Place:  # noqa: ANN401
+def _oracle(connection: Any) -> Place:
     return Place("oracle.db", connection.dsn.partition("/")[0], None, connection.service_name or "")
 
 

@@ -47,9 +47,7 @@ class PoolMetrics:
         """Make the instruments; where no SDK is set up yet, the API makes them real when it is."""
         meter = metrics.get_meter(SCOPE)
         for name, unit, of, meaning in _INSTRUMENTS:
-            meter.create_observable_up_down_counter(
-                name, callbacks=[self._reading(of)], unit=unit, description=meaning
-            )
+            meter.create_observable_up_down_counter(name, callbacks=[self._reading(of)], unit=unit, description=meaning)
         self._started = True
 
     def stop(self) -> None:

@@ -19,23 +19,23 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    async def connect(original: Any, connection: Any) -> None:  # noqa: ANN401
+    async def connect(original: Any, connection: Any) -> None:
         await original(connection)
         if not holds.holds(connection):
             holds.acquired(connection)
 
-    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def close(original: Any, connection: Any) -> None:
         original(connection)
         holds.released(connection, CLOSED)
 
-    async def acquire(original: Any, pool: Any) -> Any:  # noqa: ANN401
+    async def acquire(original: Any, pool: Any) -> Any:
         with inside():
             connection = await original(pool)
         holds.acquired(connection, slot=True)
         probe.metrics.add(pool, _state)
         return connection
 
-    def release(original: Any, pool: Any, connection: Any) -> Any:  # noqa: ANN401
+    def release(original: Any, pool: Any, connection: Any) -> Any:
         given_back = original(pool, connection)
         holds.released(connection)
         return given_back
@@ -47,6 +47,6 @@ def patch(probe: Probe) -> None:
     wrap(Pool, "release", release)
 
 
-def _state(pool: Any) -> PoolState:  # noqa: ANN401
+def _state(pool: Any) -> PoolState:
     name = next((place_of(one).name for one in (*pool._free, *pool._used)), "")
     return PoolState(name, pool.size - pool.freesize, pool.freesize, pool.maxsize, None, pool.minsize)

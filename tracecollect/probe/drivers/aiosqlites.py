@@ -17,19 +17,19 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def init(original: Any, connection: Any, connector: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
-        def quietly() -> Any:  # noqa: ANN401
+    def init(original: Any, connection: Any, connector: Any, *given: Any, **named: Any) -> None:
+        def quietly() -> Any:
             with inside():
                 return connector()
 
         original(connection, quietly, *given, **named)
 
-    async def connect(original: Any, connection: Any) -> Any:  # noqa: ANN401
+    async def connect(original: Any, connection: Any) -> Any:
         opened = await original(connection)
         holds.acquired(connection, place=place_of(connection._conn))
         return opened
 
-    async def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    async def close(original: Any, connection: Any) -> None:
         try:
             await original(connection)
         finally:

@@ -23,27 +23,27 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def ended(connection: Any) -> None:  # noqa: ANN401
+    def ended(connection: Any) -> None:
         holds.released(connection, CLOSED)
 
-    async def connect(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    async def connect(original: Any, *given: Any, **named: Any) -> Any:
         connection = await original(*given, **named)
         holds.acquired(connection)
         connection.add_termination_listener(ended)
         return connection
 
-    def deleted(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def deleted(original: Any, connection: Any) -> None:
         # It terminates itself, and its listeners hear of that later, when nothing shows why any more.
         holds.released(connection, COLLECTED)
         original(connection)
 
-    def took(proxy: Any) -> None:  # noqa: ANN401
+    def took(proxy: Any) -> None:
         holds.acquired(proxy._con, watch=proxy, slot=True)
         proxy._con.add_termination_listener(ended)
         # The pool itself cannot be watched; each of its holders lives as long as it does.
         probe.metrics.add(proxy._holder._pool._holders[0], _state)
 
-    def pool_init(original: Any, pool: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def pool_init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
         _hooked(named, took, holds.released)
         original(pool, *given, **named)
 
@@ -56,19 +56,19 @@ def _hooked(named: dict[str, Any], took: Callable[[Any], None], gave: Callable[[
     """Our callbacks after the owner's. Without an owner's `reset` the pool calls the connection's: so does ours."""
     setup, reset = named.get("setup"), named.get("reset")
 
-    async def on_setup(proxy: Any) -> None:  # noqa: ANN401
+    async def on_setup(proxy: Any) -> None:
         if setup is not None:
             await setup(proxy)
         took(proxy)
 
-    async def on_reset(connection: Any) -> None:  # noqa: ANN401
+    async def on_reset(connection: Any) -> None:
         await (reset(connection) if reset is not None else connection.reset())
         gave(connection)
 
     named["setup"], named["reset"] = on_setup, on_reset
 
 
-def _state(holder: Any) -> PoolState:  # noqa: ANN401
+def _state(holder: Any) -> PoolState:
     pool = holder._pool
     # It has no name: it is called by where its connections lead.
     name = next((place_of(one._con).name for one in pool._holders if one._con is not None), "")

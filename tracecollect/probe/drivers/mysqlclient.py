@@ -16,11 +16,11 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
         holds.acquired(connection)
 
-    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def close(original: Any, connection: Any) -> None:
         original(connection)
         holds.released(connection, CLOSED)
 

@@ -15,21 +15,22 @@ def patch(probe: Probe) -> None:
     import oracledb
 
     holds = probe.holds
-    def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+
+    def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
         holds.acquired(connection)
 
-    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def close(original: Any, connection: Any) -> None:
         reason = CLOSED if connection._pool is None else RETURNED
         original(connection)
         holds.released(connection, reason)
 
-    def awaited(original: Any, connection: Any) -> Any:  # noqa: ANN401
+    def awaited(original: Any, connection: Any) -> Any:
         opened = yield from original(connection)
         holds.acquired(connection)
         return opened
 
-    async def close_async(original: Any, connection: Any) -> None:  # noqa: ANN401
+    async def close_async(original: Any, connection: Any) -> None:
         reason = CLOSED if connection._pool is None else RETURNED
         await original(connection)
         holds.released(connection, reason)

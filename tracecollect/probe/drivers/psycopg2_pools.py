@@ -18,22 +18,22 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
         original(pool, *given, **named)
         probe.metrics.add(pool, _state)
 
-    def getconn(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def getconn(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         connection = original(pool, *given, **named)
         # By key a borrower may ask again for what it holds.
         if not holds.holds(connection):
             holds.acquired(connection, slot=True)
         return connection
 
-    def putconn(original: Any, pool: Any, connection: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def putconn(original: Any, pool: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(pool, connection, *given, **named)
         holds.released(connection)
 
-    def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         with inside():
             return original(pool, *given, **named)
 
@@ -45,7 +45,7 @@ def patch(probe: Probe) -> None:
         wrap(kind, "putconn", putconn)
 
 
-def _state(pool: Any) -> PoolState:  # noqa: ANN401
+def _state(pool: Any) -> PoolState:
     idle, used = list(pool._pool), list(pool._used.values())
     name = next((place_of(one).name for one in (*idle, *used)), "")
     return PoolState(name, len(used), len(idle), pool.maxconn, None, pool.minconn)

@@ -18,7 +18,7 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def connect(original: Any, dsn: Any = None, connection_factory: Any = None, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, dsn: Any = None, connection_factory: Any = None, *given: Any, **named: Any) -> Any:
         kind = followed(
             connection_factory or psycopg2.extensions.connection,
             lambda connection: holds.released(connection, CLOSED),

@@ -16,25 +16,25 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def connect(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, *given: Any, **named: Any) -> Any:
         connection = original(*given, **named)
         holds.acquired(connection)
         return connection
 
-    async def connect_async(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    async def connect_async(original: Any, *given: Any, **named: Any) -> Any:
         connection = await original(*given, **named)
         holds.acquired(connection)
         return connection
 
-    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def close(original: Any, connection: Any) -> None:
         original(connection)
         closed(connection)
 
-    async def close_async(original: Any, connection: Any) -> None:  # noqa: ANN401
+    async def close_async(original: Any, connection: Any) -> None:
         await original(connection)
         closed(connection)
 
-    def closed(connection: Any) -> None:  # noqa: ANN401
+    def closed(connection: Any) -> None:
         # A connection of a pool is the pool's to give back: closing it does not free its place.
         if connection.closed and getattr(connection, "_pool", None) is None:
             holds.released(connection, CLOSED)

@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
 def patch(probe: Probe) -> None:
     """Give every new pool our callbacks, after those of its owner."""
-    import psycopg_pool
-
     holds = probe.holds
 
-    def added(pool: Any, named: dict[str, Any], both: Callable[..., Any]) -> None:  # noqa: ANN401
+    def added(pool: Any, named: dict[str, Any], both: Callable[..., Any]) -> None:
         of_pool = weakref.ref(pool)
 
-        def took(connection: Any) -> None:  # noqa: ANN401
+        def took(connection: Any) -> None:
             owner = of_pool()
             holds.acquired(connection, pool=owner.name if owner is not None else "", slot=True)
 
@@ -33,43 +31,54 @@ def patch(probe: Probe) -> None:
         named["reset"] = both(named.get("reset"), holds.released)
         probe.metrics.add(pool, _state)
 
-    def pool_init(original: Any, pool: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def returned(connection: Any) -> None:
+        if connection.closed:
+            holds.released(connection, CLOSED)
+
+    _patch_sync(probe, added, returned)
+    _patch_async(probe, added, returned)
+
+
+def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[Any], None]) -> None:
+    from psycopg_pool import ConnectionPool
+
+    def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
         added(pool, named, _both)
         original(pool, *given, **named)
 
-    def async_pool_init(original: Any, pool: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
-        added(pool, named, _both_async)
-        original(pool, *given, **named)
-
-    def putconn(original: Any, pool: Any, connection: Any) -> None:  # noqa: ANN401
-        original(pool, connection)
-        if connection.closed:
-            holds.released(connection, CLOSED)
-
-    async def putconn_async(original: Any, pool: Any, connection: Any) -> None:  # noqa: ANN401
-        await original(pool, connection)
-        if connection.closed:
-            holds.released(connection, CLOSED)
-
-    def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         with inside():
             return original(pool, *given, **named)
 
-    async def connect_async(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def putconn(original: Any, pool: Any, connection: Any) -> None:
+        original(pool, connection)
+        returned(connection)
+
+    for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
+        probe.patches.wrap(ConnectionPool, name, wrapper)
+
+
+def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[Any], None]) -> None:
+    from psycopg_pool import AsyncConnectionPool
+
+    def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
+        added(pool, named, _both_async)
+        original(pool, *given, **named)
+
+    async def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         with inside():
             return await original(pool, *given, **named)
 
-    wrap = probe.patches.wrap
-    wrap(psycopg_pool.ConnectionPool, "__init__", pool_init)
-    wrap(psycopg_pool.ConnectionPool, "_connect", connect)
-    wrap(psycopg_pool.ConnectionPool, "putconn", putconn)
-    wrap(psycopg_pool.AsyncConnectionPool, "__init__", async_pool_init)
-    wrap(psycopg_pool.AsyncConnectionPool, "_connect", connect_async)
-    wrap(psycopg_pool.AsyncConnectionPool, "putconn", putconn_async)
+    async def putconn(original: Any, pool: Any, connection: Any) -> None:
+        await original(pool, connection)
+        returned(connection)
+
+    for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
+        probe.patches.wrap(AsyncConnectionPool, name, wrapper)
 
 
-def _both(first: Any, then: Callable[[Any], None]) -> Callable[[Any], None]:  # noqa: ANN401
-    def both(connection: Any) -> None:  # noqa: ANN401
+def _both(first: Any, then: Callable[[Any], None]) -> Callable[[Any], None]:
+    def both(connection: Any) -> None:
         if first is not None:
             first(connection)
         then(connection)
@@ -77,8 +86,8 @@ def _both(first: Any, then: Callable[[Any], None]) -> Callable[[Any], None]:  # 
     return both
 
 
-def _both_async(first: Any, then: Callable[[Any], None]) -> Callable[[Any], Any]:  # noqa: ANN401
-    async def both(connection: Any) -> None:  # noqa: ANN401
+def _both_async(first: Any, then: Callable[[Any], None]) -> Callable[[Any], Any]:
+    async def both(connection: Any) -> None:
         if first is not None:
             await first(connection)
         then(connection)
@@ -86,9 +95,14 @@ def _both_async(first: Any, then: Callable[[Any], None]) -> Callable[[Any], Any]
     return both
 
 
-def _state(pool: Any) -> PoolState:  # noqa: ANN401
+def _state(pool: Any) -> PoolState:
     said = pool.get_stats()
     size, idle = said.get("pool_size", 0), said.get("pool_available", 0)
     return PoolState(
-        pool.name, used=size - idle, idle=idle, max=pool.max_size, pending=said.get("requests_waiting", 0), idle_min=pool.min_size
+        pool.name,
+        used=size - idle,
+        idle=idle,
+        max=pool.max_size,
+        pending=said.get("requests_waiting", 0),
+        idle_min=pool.min_size,
     )

@@ -21,25 +21,26 @@ def patch(probe: Probe) -> None:
     class Listener(monitoring.ConnectionPoolListener):
         """Two of the eleven events are about holds; one more ends them."""
 
-        def connection_checked_out(self, event: Any) -> None:  # noqa: ANN401
+        def connection_checked_out(self, event: Any) -> None:
             """A connection was handed out, on the borrower's thread."""
             ticket = taken[event.address, event.connection_id] = _Ticket()
             host, port = event.address
             holds.acquired(ticket, place=Place("mongodb", host, port))
 
-        def connection_checked_in(self, event: Any) -> None:  # noqa: ANN401
+        def connection_checked_in(self, event: Any) -> None:
             """It came back."""
             holds.released(taken.pop((event.address, event.connection_id), None))
 
-        def connection_closed(self, event: Any) -> None:  # noqa: ANN401
+        def connection_closed(self, event: Any) -> None:
             """It was closed, perhaps while it was out."""
             holds.released(taken.pop((event.address, event.connection_id), None), CLOSED)
 
-        def connection_created(self, event: Any) -> None:
+        def _unheard(self, event: Any) -> None:
             """Not about a hold."""
 
-        connection_ready = connection_check_out_started = connection_check_out_failed = connection_created
-        pool_created = pool_ready = pool_cleared = pool_closed = connection_created
+        connection_created = connection_ready = _unheard
+        connection_check_out_started = connection_check_out_failed = _unheard
+        pool_created = pool_ready = pool_cleared = pool_closed = _unheard
 
     listener = Listener()
     monitoring.register(listener)

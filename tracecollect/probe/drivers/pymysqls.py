@@ -16,12 +16,12 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def connect(original: Any, connection: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401
+    def connect(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
         if not holds.holds(connection):
             holds.acquired(connection)
 
-    def close(original: Any, connection: Any) -> None:  # noqa: ANN401
+    def close(original: Any, connection: Any) -> None:
         try:
             original(connection)
         finally:

@@ -16,7 +16,7 @@ def patch(probe: Probe) -> None:
     """Wrap `connect`. What a pool opens for itself stays as it is."""
     import pyodbc
 
-    def connect(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, *given: Any, **named: Any) -> Any:
         connection = original(*given, **named)
         if reasons.is_inside():
             return connection
@@ -27,11 +27,16 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(pyodbc, "connect", connect)
 
 
-def _place(connection: Any) -> Place:  # noqa: ANN401
+def _place(connection: Any) -> Place:
     import pyodbc
 
     system = connection.getinfo(pyodbc.SQL_DBMS_NAME).lower()
-    known = {"postgresql": "postgresql", "mysql": "mysql", "microsoft sql server": "microsoft.sql_server", "sqlite": "sqlite"}
+    known = {
+        "postgresql": "postgresql",
+        "mysql": "mysql",
+        "microsoft sql server": "microsoft.sql_server",
+        "sqlite": "sqlite",
+    }
     name = known.get(system, "other_sql")
     return Place(name, connection.getinfo(pyodbc.SQL_SERVER_NAME), None, connection.getinfo(pyodbc.SQL_DATABASE_NAME))
 
@@ -41,21 +46,21 @@ class Connection:
 
     __slots__ = ("__weakref__", "_connection", "_holds")
 
-    def __init__(self, connection: Any, holds: Holds) -> None:  # noqa: ANN401
+    def __init__(self, connection: Any, holds: Holds) -> None:
         object.__setattr__(self, "_connection", connection)
         object.__setattr__(self, "_holds", holds)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
-    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401
+    def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._connection, name, value)
 
     def __enter__(self) -> Connection:
         self._connection.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> Any:  # noqa: ANN401
+    def __exit__(self, *error: object) -> Any:
         return self._connection.__exit__(*error)
 
     def close(self) -> None:

@@ -17,39 +17,39 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def get(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def get(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         connection = original(pool, *given, **named)
         took(pool, connection)
         return connection
 
-    async def get_async(original: Any, pool: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    async def get_async(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         connection = await original(pool, *given, **named)
         took(pool, connection)
         return connection
 
-    def took(pool: Any, connection: Any) -> None:  # noqa: ANN401
+    def took(pool: Any, connection: Any) -> None:
         # A blocking pool calls the one that it inherits from.
         if not holds.holds(connection):
             holds.acquired(connection, slot=True)
             probe.metrics.add(pool, _state)
 
-    def release(original: Any, pool: Any, connection: Any) -> Any:  # noqa: ANN401
+    def release(original: Any, pool: Any, connection: Any) -> Any:
         original(pool, connection)
         holds.released(connection)
 
-    async def release_async(original: Any, pool: Any, connection: Any) -> None:  # noqa: ANN401
+    async def release_async(original: Any, pool: Any, connection: Any) -> None:
         await original(pool, connection)
         holds.released(connection)
 
     for kind in (redis.ConnectionPool, redis.BlockingConnectionPool):
         probe.patches.wrap(kind, "get_connection", get)
         probe.patches.wrap(kind, "release", release)
-    for kind in (redis.asyncio.ConnectionPool, redis.asyncio.BlockingConnectionPool):
-        probe.patches.wrap(kind, "get_connection", get_async)
-        probe.patches.wrap(kind, "release", release_async)
+    for async_kind in (redis.asyncio.ConnectionPool, redis.asyncio.BlockingConnectionPool):
+        probe.patches.wrap(async_kind, "get_connection", get_async)
+        probe.patches.wrap(async_kind, "release", release_async)
 
 
-def _state(pool: Any) -> PoolState:  # noqa: ANN401
+def _state(pool: Any) -> PoolState:
     where = pool.connection_kwargs
     name = f"{where.get('host', where.get('path', 'localhost'))}:{where.get('port', 6379)}/{where.get('db', 0)}"
     idle = len(pool._available_connections)

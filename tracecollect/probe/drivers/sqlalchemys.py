@@ -24,7 +24,7 @@ def patch(probe: Probe) -> None:
     places: weakref.WeakKeyDictionary[Any, Place] = weakref.WeakKeyDictionary()
     borrowed: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
-    def checkout(connection: Any, record: Any, proxy: Any) -> None:  # noqa: ANN401
+    def checkout(connection: Any, record: Any, proxy: Any) -> None:
         pool = proxy._pool
         place = places.get(pool)
         if place is None:
@@ -34,16 +34,16 @@ def patch(probe: Probe) -> None:
         # An asyncio pool cannot take back what was dropped: it ends the connection and counts it as out for ever.
         holds.acquired(record, pool=pool.logging_name or "", place=place, watch=proxy)
 
-    def checkin(_: Any, record: Any) -> None:  # noqa: ANN401
+    def checkin(_: Any, record: Any) -> None:
         proxy = borrowed.pop(record, None)
         holds.released(record, COLLECTED if proxy is not None and proxy() is None else RETURNED)
 
-    def detach(_: Any, record: Any) -> None:  # noqa: ANN401
+    def detach(_: Any, record: Any) -> None:
         # From here on the connection is its borrower's for good, and out of the pool's sight.
         proxy = borrowed.pop(record, None)
         holds.released(record, COLLECTED if proxy is not None and proxy() is None else CLOSED)
 
-    def connect(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, *given: Any, **named: Any) -> Any:
         with inside():
             return original(*given, **named)
 
@@ -53,7 +53,7 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(DefaultDialect, "connect", connect)
 
 
-def _state(pool: Any, places: weakref.WeakKeyDictionary[Any, Place]) -> PoolState:  # noqa: ANN401
+def _state(pool: Any, places: weakref.WeakKeyDictionary[Any, Place]) -> PoolState:
     place = places.get(pool)
     name = pool.logging_name or (place.name if place is not None else "")
     if not hasattr(pool, "checkedout"):  # a pool that keeps nothing has nothing to count

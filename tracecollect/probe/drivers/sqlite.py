@@ -22,7 +22,7 @@ def patch(probe: Probe) -> None:
 
     holds = probe.holds
 
-    def connect(original: Any, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def connect(original: Any, *given: Any, **named: Any) -> Any:
         # `factory` is the sixth by place.
         factory = given[5] if len(given) > 5 else named.pop("factory", sqlite3.Connection)
         kind = followed(factory, lambda connection: holds.released(connection, CLOSED))
@@ -41,6 +41,6 @@ def patch(probe: Probe) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def _place(database: Any) -> Place:  # noqa: ANN401
+def _place(database: Any) -> Place:
     name = os.fsdecode(database)
     return Place("sqlite", "", None, name if name.startswith(":") else Path(name).name)
