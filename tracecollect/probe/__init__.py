@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from tracecollect.probe.drivers import DRIVERS
 from tracecollect.probe.holds import Hold, Holds
@@ -20,6 +21,10 @@ from tracecollect.probe.imports import Imports
 from tracecollect.probe.outbox import Outbox
 from tracecollect.probe.patches import Patches
 from tracecollect.probe.pools import PoolMetrics
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
 
 __all__ = ["ConnectionInstrumentor", "Hold", "Probe", "install", "installed", "uninstall"]
 
@@ -29,10 +34,16 @@ _log = logging.getLogger(__name__)
 class Probe:
     """What the drivers tell. One a process; `install` makes it."""
 
-    def __init__(self, *, stack: bool = False) -> None:
-        self.outbox = Outbox()
+    def __init__(
+        self,
+        *,
+        stack: bool = False,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        self.outbox = Outbox(logger_provider)
         self.holds = Holds(self.outbox, stack=stack)
-        self.metrics = PoolMetrics()
+        self.metrics = PoolMetrics(meter_provider)
         self.patches = Patches()
         self._imports = Imports(dict.fromkeys(DRIVERS, self._patch))
 
@@ -46,7 +57,7 @@ class Probe:
         self._imports.stop()
         self.patches.undo()
         self.metrics.stop()
-        self.outbox.flush()
+        self.outbox.close()
 
     def ended(self) -> None:
         """The process ends in order: say what is still held, and send everything."""
@@ -69,17 +80,22 @@ class Probe:
 _probe: Probe | None = None
 
 
-def install(*, stack: bool | None = None) -> Probe:
+def install(
+    *,
+    stack: bool | None = None,
+    logger_provider: LoggerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+) -> Probe:
     """Follow every connection that is taken from now on. Idempotent.
 
     `stack`: put the whole call stack on each acquire, not only the first frame outside of libraries; by default what
-    `TRACECOLLECT_PROBE_STACK` says (`true` or nothing).
+    `TRACECOLLECT_PROBE_STACK` says (`true` or nothing). The providers are the service's global ones by default.
     """
     global _probe
     if _probe is None:
         if stack is None:
             stack = os.environ.get("TRACECOLLECT_PROBE_STACK", "").strip().lower() in ("1", "true", "yes", "on")
-        _probe = Probe(stack=stack)
+        _probe = Probe(stack=stack, logger_provider=logger_provider, meter_provider=meter_provider)
         _probe.start()
     return _probe
 
@@ -100,9 +116,15 @@ def uninstall() -> None:
 class ConnectionInstrumentor:
     """What `opentelemetry-instrument` loads. It has the shape of `BaseInstrumentor` and does not need its package."""
 
-    def instrument(self, **_: object) -> None:
+    def instrument(
+        self,
+        *,
+        logger_provider: LoggerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        **_: object,
+    ) -> None:
         """Install the probe."""
-        install()
+        install(logger_provider=logger_provider, meter_provider=meter_provider)
 
     def uninstrument(self, **_: object) -> None:
         """Take it away again."""

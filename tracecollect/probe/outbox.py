@@ -17,6 +17,8 @@ from opentelemetry import _logs, trace
 from opentelemetry._logs import LogRecord, SeverityNumber
 
 if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+
     from tracecollect.probe.holds import Hold
 
 SCOPE = "tracecollect.probe"
@@ -29,7 +31,8 @@ _PAUSE_SECONDS = 0.1
 class Outbox:
     """Bounded: when nothing can be sent, new holds are left out whole, so that no release is missing for an acquire."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: LoggerProvider | None = None) -> None:
+        self._provider = provider
         self._queue: deque[tuple[str, Hold, int, str]] = deque()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -62,7 +65,7 @@ class Outbox:
                 except IndexError:  # the other thread took it
                     return
                 try:
-                    _emit(*event)
+                    self._emit(*event)
                 except Exception:
                     _log.debug("an event could not be sent", exc_info=True)
 
@@ -104,8 +107,21 @@ class Outbox:
             self._wake.wait(_PAUSE_SECONDS)
             self.flush()
 
+    def _emit(self, event: str, hold: Hold, at: int, reason: str) -> None:
+        # Asked each time: the SDK may be set up after the probe.
+        _logs.get_logger(SCOPE, logger_provider=self._provider).emit(
+            LogRecord(
+                timestamp=at,
+                observed_timestamp=at,
+                context=trace.set_span_in_context(trace.NonRecordingSpan(hold.span)),
+                severity_number=SeverityNumber.INFO,
+                event_name=EVENT + event,
+                attributes=_attributes(event, hold, reason),
+            )
+        )
 
-def _emit(event: str, hold: Hold, at: int, reason: str) -> None:
+
+def _attributes(event: str, hold: Hold, reason: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "db.client.connection.hold.id": str(hold.serial),
         "db.client.connection.id": hold.connection,
@@ -122,15 +138,4 @@ def _emit(event: str, hold: Hold, at: int, reason: str) -> None:
         attributes["code.stacktrace"] = hold.stack
     if reason:
         attributes["db.client.connection.release.reason"] = reason
-    context = trace.set_span_in_context(trace.NonRecordingSpan(hold.span))
-    # Asked each time: the SDK may be set up after the probe.
-    _logs.get_logger(SCOPE).emit(
-        LogRecord(
-            timestamp=at,
-            observed_timestamp=at,
-            context=context,
-            severity_number=SeverityNumber.INFO,
-            event_name=EVENT + event,
-            attributes=attributes,
-        )
-    )
+    return attributes

@@ -34,9 +34,9 @@ Read = Callable[[Any], PoolState]
 class PoolMetrics:
     """Asks the living pools when metrics are collected. Holds none of them alive, and none of their locks."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: metrics.MeterProvider | None = None) -> None:
+        self._provider = provider
         self._pools: weakref.WeakKeyDictionary[Any, Read] = weakref.WeakKeyDictionary()
-        self._started = False
 
     def add(self, pool: object, read: Read) -> None:
         """Ask this pool from now on. Cheap for one that is known: drivers say it at every acquire."""
@@ -45,14 +45,12 @@ class PoolMetrics:
 
     def start(self) -> None:
         """Make the instruments; where no SDK is set up yet, the API makes them real when it is."""
-        meter = metrics.get_meter(SCOPE)
+        meter = metrics.get_meter(SCOPE, meter_provider=self._provider)
         for name, unit, of, meaning in _INSTRUMENTS:
             meter.create_observable_up_down_counter(name, callbacks=[self._reading(of)], unit=unit, description=meaning)
-        self._started = True
 
     def stop(self) -> None:
         """Forget the pools: the instruments stay, and say nothing."""
-        self._started = False
         self._pools.clear()
 
     def _reading(self, of: _Of) -> Callable[[CallbackOptions], Iterable[Observation]]:

@@ -28,21 +28,24 @@ def patch(probe: Probe) -> None:
         original(connection)
         holds.released(connection, CLOSED)
 
-    async def acquire(original: Any, pool: Any) -> Any:
+    async def fill(original: Any, pool: Any, *given: Any) -> None:
         with inside():
-            connection = await original(pool)
+            await original(pool, *given)
+
+    async def acquire(original: Any, pool: Any) -> Any:
+        connection = await original(pool)
         holds.acquired(connection, slot=True)
         probe.metrics.add(pool, _state)
         return connection
 
     def release(original: Any, pool: Any, connection: Any) -> Any:
-        given_back = original(pool, connection)
         holds.released(connection)
-        return given_back
+        return original(pool, connection)
 
     wrap = probe.patches.wrap
     wrap(Connection, "_connect", connect)
     wrap(Connection, "close", close)
+    wrap(Pool, "_fill_free_pool", fill)
     wrap(Pool, "_acquire", acquire)
     wrap(Pool, "release", release)
 

@@ -34,7 +34,7 @@ def patch(probe: Probe) -> None:
 
     def deleted(original: Any, connection: Any) -> None:
         # It terminates itself, and its listeners hear of that later, when nothing shows why any more.
-        holds.released(connection, COLLECTED)
+        holds.released(connection, CLOSED if connection.is_closed() else COLLECTED)
         original(connection)
 
     def took(proxy: Any) -> None:

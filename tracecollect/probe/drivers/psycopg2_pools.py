@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracecollect.probe.holds import inside
+from tracecollect.probe.holds import CLOSED, RETURNED, inside
 from tracecollect.probe.place import place_of
 from tracecollect.probe.pools import PoolState
 
@@ -30,8 +30,10 @@ def patch(probe: Probe) -> None:
         return connection
 
     def putconn(original: Any, pool: Any, connection: Any, *given: Any, **named: Any) -> None:
+        # Before the pool has it: a moment later it may be somebody else's.
+        if id(connection) in pool._rused:
+            holds.released(connection, CLOSED if connection.closed else RETURNED)
         original(pool, connection, *given, **named)
-        holds.released(connection)
 
     def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         with inside():

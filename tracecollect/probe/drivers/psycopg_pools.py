@@ -1,6 +1,7 @@
-"""psycopg_pool: its `check` is called with what is handed out, its `reset` with what came back.
+"""psycopg_pool: its `check` is called with what is handed out. What comes back is seen by wrapping `putconn`.
 
-`reset` is not called for a connection that came back broken, so `putconn` is watched for those.
+There is a hook for that, too (`reset`), but a pool that has one gives every connection back by way of a worker thread,
+and does not call it for one that came back broken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tracecollect.probe.holds import CLOSED, inside
+from tracecollect.probe.holds import CLOSED, RETURNED, inside
 from tracecollect.probe.pools import PoolState
 
 if TYPE_CHECKING:
@@ -28,18 +29,18 @@ def patch(probe: Probe) -> None:
             holds.acquired(connection, pool=owner.name if owner is not None else "", slot=True)
 
         named["check"] = both(named.get("check"), took)
-        named["reset"] = both(named.get("reset"), holds.released)
         probe.metrics.add(pool, _state)
 
-    def returned(connection: Any) -> None:
-        if connection.closed:
-            holds.released(connection, CLOSED)
+    def returned(pool: Any, connection: Any) -> None:
+        # Before the pool has it: a moment later it may be somebody else's.
+        if getattr(connection, "_pool", None) is pool:
+            holds.released(connection, CLOSED if connection.closed else RETURNED)
 
     _patch_sync(probe, added, returned)
     _patch_async(probe, added, returned)
 
 
-def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[Any], None]) -> None:
+def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[Any, Any], None]) -> None:
     from psycopg_pool import ConnectionPool
 
     def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
@@ -51,14 +52,14 @@ def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[An
             return original(pool, *given, **named)
 
     def putconn(original: Any, pool: Any, connection: Any) -> None:
+        returned(pool, connection)
         original(pool, connection)
-        returned(connection)
 
     for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
         probe.patches.wrap(ConnectionPool, name, wrapper)
 
 
-def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[Any], None]) -> None:
+def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[Any, Any], None]) -> None:
     from psycopg_pool import AsyncConnectionPool
 
     def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
@@ -70,8 +71,8 @@ def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[A
             return await original(pool, *given, **named)
 
     async def putconn(original: Any, pool: Any, connection: Any) -> None:
+        returned(pool, connection)
         await original(pool, connection)
-        returned(connection)
 
     for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
         probe.patches.wrap(AsyncConnectionPool, name, wrapper)

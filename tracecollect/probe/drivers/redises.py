@@ -34,12 +34,13 @@ def patch(probe: Probe) -> None:
             probe.metrics.add(pool, _state)
 
     def release(original: Any, pool: Any, connection: Any) -> Any:
-        original(pool, connection)
+        # Before the pool has it: a moment later it may be somebody else's.
         holds.released(connection)
+        original(pool, connection)
 
     async def release_async(original: Any, pool: Any, connection: Any) -> None:
-        await original(pool, connection)
         holds.released(connection)
+        await original(pool, connection)
 
     for kind in (redis.ConnectionPool, redis.BlockingConnectionPool):
         probe.patches.wrap(kind, "get_connection", get)
