@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from database import served
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from tracecollect.demo.postgres import postgres
 from tracecollect.probe import Probe
 
 EVENT = "db.client.connection."
@@ -68,11 +66,6 @@ def watching() -> Iterator[Watching]:
 
 
 @pytest.fixture(scope="session")
-def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory: Path = tmp_path_factory.mktemp("postgres")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of platformdirs, where there is no runtime directory
-        server = postgres(directory)
-        address = server.__enter__()
-    yield address
-    server.__exit__(None, None, None)
+def dsn() -> Iterator[str]:
+    with served() as address:
+        yield address

@@ -174,9 +174,9 @@ def test_a_psycopg_pool_hands_out_and_takes_back(watching, dsn):
 
     seen = []
     with ConnectionPool(dsn, min_size=1, name="orders", open=True, check=seen.append) as pool:
-        with pool.connection() as connection:
-            taken = line() - 1
-            connection.execute("SELECT 1")
+        connection = pool.getconn()
+        taken = line() - 1
+        pool.putconn(connection)
     assert watching.story() == TAKEN_AND_RETURNED, "the pool's own connections are nobody's hold"
     assert watching.said()[0].code == f"{HERE}:{taken}"
     assert watching.said()[0].attributes["db.client.connection.pool.name"] == "orders"
