@@ -30,16 +30,17 @@ class Imports(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Nothing of ours: what the others find, with something to do afterwards."""
-        if fullname not in self._wanted:
+        # Taken out before the others are asked: there may be two of us.
+        then = self._wanted.pop(fullname, None)
+        if then is None:
             return None
         for finder in sys.meta_path:
-            if finder is self:
-                continue
-            spec = finder.find_spec(fullname, path, target)
+            spec = finder.find_spec(fullname, path, target) if finder is not self else None
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Afterwards(spec.loader, self._wanted.pop(fullname))
+                    spec.loader = _Afterwards(spec.loader, then)
                 return spec
+        self._wanted[fullname] = then
         return None
 
 

@@ -70,6 +70,7 @@ def test_a_connection_is_held_from_connect_to_close_by_the_line_that_connected(w
     assert watching.story() == TAKEN_AND_CLOSED
 
 
+@KEPT
 @pytest.mark.parametrize("connect", SYNC)
 def test_a_connection_that_is_dropped_is_told_as_collected(watching, dsn, connect):
     with warnings.catch_warnings():
@@ -141,6 +142,7 @@ def test_asyncpg_without_a_pool(watching, dsn):
     assert watching.story() == TAKEN_AND_CLOSED * 2
 
 
+@KEPT
 def test_an_asyncpg_connection_that_is_dropped_is_told_as_collected(watching, dsn):
     import asyncpg
 
@@ -288,6 +290,7 @@ def test_sqlalchemys_pool_hands_out_and_takes_back(watching, dsn, driver):
     assert watching.said()[0].code == f"{HERE}:{taken}"
 
 
+@KEPT
 def test_what_sqlalchemys_garbage_collection_took_back_is_told_as_collected(watching, dsn):
     engine = sqlalchemy.create_engine(dsn.replace("postgresql:", "postgresql+psycopg:"))
     engine.connect()
@@ -311,6 +314,7 @@ def test_sqlalchemy_in_asyncio_names_the_line_behind_its_greenlet(watching, dsn,
     assert watching.said()[0].code == f"{HERE}:{taken}"
 
 
+@KEPT
 def test_a_dropped_asyncio_connection_of_sqlalchemy_is_told_as_collected(watching, dsn):
     async def scenario():
         engine = create_async_engine(dsn.replace("postgresql:", "postgresql+asyncpg:"))
@@ -346,6 +350,7 @@ def test_a_detached_connection_is_its_borrowers_for_good(watching, dsn):
 # --- others --------------------------------------------------------------------------------------------
 
 
+@KEPT
 def test_pymysql(watching):
     import pymysql
 
