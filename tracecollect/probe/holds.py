@@ -97,6 +97,7 @@ class Holds:
         self._stack = stack
         self._open: dict[int, Hold] = {}
         self._lost: dict[int, Hold] = {}
+        self._gone_for_good: set[int] = set()
         self._serial = itertools.count(1)
         self.collected: deque[Hold] = deque(maxlen=_REMEMBERED)
 
@@ -125,9 +126,10 @@ class Holds:
         where = place or place_of(connection)
         key = id(connection)
         span = trace.get_current_span().get_span_context()
-        hold = Hold(
-            next(self._serial), time.time_ns(), span, calling(), pool or where.name, where, format(key, "x"), slot
-        )
+        serial = next(self._serial)
+        # An object that a pool lost is gone, and its address may be another's now: that one is not it.
+        name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
+        hold = Hold(serial, time.time_ns(), span, calling(), pool or where.name, where, name, slot)
         if self._stack:
             hold.stack = calling.stack()
         gone = self._open.get(key)
@@ -187,6 +189,7 @@ class Holds:
             self._open.pop(watch.key, None)
             hold.lost, hold.watch = True, None
             self._lost[hold.serial] = hold
+            self._gone_for_good.add(watch.key)
             self._outbox.put("closed", hold, COLLECTED)
         else:
             self._release(watch.key, hold, COLLECTED)
