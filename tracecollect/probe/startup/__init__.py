@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 
 def begin() -> None:
@@ -25,8 +27,14 @@ def begin() -> None:
 
 
 def _auto_instrumentation() -> None:
-    # Our entry point is one of many: the probe is among what it loads.
-    importlib.import_module("opentelemetry.instrumentation.auto_instrumentation").initialize()
+    # Django's is only switched on when its settings can be imported, and the command's directory is not on the path
+    # yet. Our entry point is one of many: the probe is among what is loaded.
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        importlib.import_module("opentelemetry.instrumentation.auto_instrumentation").initialize()
+    finally:
+        sys.path.remove(here)
 
 
 def _own_sdk() -> None:
