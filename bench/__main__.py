@@ -1,10 +1,11 @@
 """Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
 
-    python -m bench [start] [ingest] [questions] [steps] [--spans 5000000] [--json FILE]
+    python -m bench [start] [ingest] [questions] [probe] [steps] [--spans 5000000] [--json FILE]
 
 start      time until ready, resident memory when idle, time to stop
 ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
 questions  a trace by id while spans arrive, and `leaks`, over --spans spans; bytes a span on disk
+probe      what a hold costs a Python service with the probe in it, and a pooled query on a real PostgreSQL
 steps      CPU of each step between the wire and the store, in one process
 """
 
@@ -169,7 +170,28 @@ def steps(_: argparse.Namespace) -> list[Measured]:
     return []
 
 
-PARTS = {"start": start, "ingest": ingest, "questions": questions, "steps": steps}
+def probe(_: argparse.Namespace) -> list[Measured]:
+    """What the probe costs where it runs."""
+    from bench.probe import hold_microseconds, query_milliseconds
+
+    taken, sent = hold_microseconds()
+    times = query_milliseconds()
+    with_, without = ({q: _quantile(times[word], q) for q in (0.5, 0.99)} for word in ("with", "without"))
+    return [
+        Measured("a hold, on the borrower's thread", taken, "µs", 20),
+        Measured("sending its two events, on the probe's thread", sent, "µs"),
+        Measured("a pooled query without the probe, half within", without[0.5], "ms"),
+        Measured("a pooled query with the probe, half within", with_[0.5], "ms"),
+        Measured("a pooled query without the probe, 99 % within", without[0.99], "ms"),
+        Measured("a pooled query with the probe, 99 % within", with_[0.99], "ms"),
+    ]
+
+
+def _quantile(values: list[float], share: float) -> float:
+    return sorted(values)[int(share * (len(values) - 1))]
+
+
+PARTS = {"start": start, "ingest": ingest, "questions": questions, "probe": probe, "steps": steps}
 
 
 def main() -> int:

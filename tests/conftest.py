@@ -15,6 +15,7 @@ _KEPT = (
     "grpc",  # grpcio's own poller
     "pytest_timeout",  # watches the test itself
     "execnet",  # pytest-xdist
+    "tracecollect-probe",  # of the gate that these tests run under
 )
 _KEPT_TARGETS = ("(_poll_wrapper)",)  # grpcio's poller for event loops
 _PATIENCE = 5.0

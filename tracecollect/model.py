@@ -391,13 +391,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LeakQuery:
-    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers."""
+    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers.
+
+    `ended`: every process of the window has ended in order, so what was open then was never given back.
+    """
 
     since: Instant | None = None
     as_of: Instant | None = None
     grace: int | None = None
     service: str = ""
     pool: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

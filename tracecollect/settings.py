@@ -26,7 +26,13 @@ PREFIX = "TRACECOLLECT_"
 FILE_NAME = "tracecollect.toml"
 # Not settings, but of our name: where the file is, what the demo reads, and what Kubernetes puts into every
 # container beside a Service that is called tracecollect.
-_NOT_SETTINGS = ("TRACECOLLECT_CONFIG", "TRACECOLLECT_DEMO_", "TRACECOLLECT_PORT", "TRACECOLLECT_SERVICE_")
+_NOT_SETTINGS = (
+    "TRACECOLLECT_CONFIG",
+    "TRACECOLLECT_DEMO_",
+    "TRACECOLLECT_PROBE_",
+    "TRACECOLLECT_PORT",
+    "TRACECOLLECT_SERVICE_",
+)
 _ADDRESSES = ("otlp_grpc", "otlp_http", "web")
 _FILE = "file:"
 _SHORTEST_TOKEN = 16

@@ -31,6 +31,7 @@ class _Entry:
 COMMANDS: Mapping[str, _Entry] = {
     "serve": _Entry("tracecollect.cli.serve", "Receive OTLP, keep it, judge it, answer."),
     "demo": _Entry("tracecollect.cli.demo", "A leaking shop on a real PostgreSQL: found and drawn."),
+    "run": _Entry("tracecollect.cli.run", "A collector around any command; the gate for CI."),
     "leaks": _Entry("tracecollect.cli.leaks", "Who took a connection and never gave it back."),
     "explain": _Entry("tracecollect.cli.explain", "Everything behind one finding, and its history."),
     "trace": _Entry("tracecollect.cli.trace", "One trace, as a tree or a picture."),

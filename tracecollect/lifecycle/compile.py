@@ -235,10 +235,12 @@ def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''", 
         f"concat({said('address')}, if({said('port')} != '', concat(':', {said('port')}), ''),"
         f" if({said('namespace')} != '', concat('/', {said('namespace')}), ''))"
     )
-    code = (
-        f"if({said('function')} = '' OR NOT ({own_code}), {_frame(stack)}, concat({said('function')},"
-        f" if({said('line')} != '', concat(':', {said('line')}), '')))"
-    )
+    # As people and terminals read it: `shop/pay.py:41 in shop.pay`; `shop.pay:41` where no file is said.
+    line = f"if({said('line')} != '', concat(':', {said('line')}), '')"
+    named = f"concat({said('function')}, {line})"
+    filed = f"concat({said('file')}, {line}, if({said('function')} != '', concat(' in ', {said('function')}), ''))"
+    nowhere = f"({said('function')} = '' AND {said('file')} = '') OR NOT ({own_code})"
+    code = f"multiIf({nowhere}, {_frame(stack)}, {said('file')} != '', {filed}, {named})"
     return (
         f"{said('statement')} AS statement_, if({said('pool')} != '', {said('pool')}, {place}) AS pool_,\n"
         f"       {said('connection')} AS connection_, {code} AS code_, {said('reason')} AS reason_"

@@ -20,6 +20,8 @@ from tracecollect.model import SECOND, Instant, PoolSample
 # Fewer than this is a pinned listener, a sample taken between two events, a background job: nothing to accuse of.
 FEWEST = 3
 _TAIL = 3
+PROBE = "tracecollect.probe"
+"""The scope of the probe's events and metrics."""
 # What a process takes once in its first minute and never again, while its work goes on, is there by design.
 _YOUTH = 60 * SECOND
 _GOES_ON = 20
@@ -74,10 +76,12 @@ def counted_pools(facts: Facts) -> Sequence[Counted]:
     """The pools in which connections stay out, by their own metric."""
     found = []
     names = span_names(facts)
+    # The probe sees every hold of its process: whatever a pool's metric says beside it is one of those or an error.
+    probed = {one.instance for one in facts.instances if one.scope == PROBE}
     for (instance, dialect, metric), samples in _by_pool(facts.samples):
         known = facts.dialects.get(dialect)
         used = _series(samples, facts.now)
-        if known is None or not used:
+        if known is None or not used or instance in probed:
             continue
         living = living_of(facts, instance, dialect, names[instance, dialect, metric])
         if living is None:

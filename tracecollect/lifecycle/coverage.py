@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import TOGETHER, span_names
+from tracecollect.lifecycle.verdicts import ABANDONED
 from tracecollect.model import Coverage, CoverageLevel
 
 _ORDER = tuple(CoverageLevel)
@@ -37,6 +38,11 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
             seen.closed |= total.closed + total.stray_closes > 0
             seen.opened |= total.keys > 0
         seen.borrows += total.acquired
+    for hold, signals in facts.signals.items():
+        if any(one.reason == ABANDONED for one in signals):
+            # A process that told what it had not given back tells what comes back, too.
+            pool = max(one.pool for one in signals)
+            pools[signals[0].service, hold.instance, pool][hold.dialect].closed = True
     for sample in facts.samples:
         # A measure of pools that are counted together is one of each.
         for name in names[sample.instance, sample.dialect, sample.pool].split(TOGETHER):

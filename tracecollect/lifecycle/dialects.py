@@ -41,6 +41,7 @@ CANONICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "namespace": ("db.namespace", "db.name"),
         "connection": ("db.client.connection.id", "db.npgsql.connection_id", "db.connection_id"),
         "function": ("code.function.name", "code.function"),
+        "file": ("code.file.path", "code.filepath"),
         "line": ("code.line.number", "code.lineno"),
         "reason": ("db.client.connection.release.reason",),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
+from tracecollect.lifecycle.verdicts import ABANDONED
 from tracecollect.model import SECOND, Instant, LeakQuery, Owner, PoolSample, Signal, Window
 from tracecollect.ports import (
     Borrow,
@@ -60,6 +61,7 @@ class Facts:
     served: Mapping[str, Served] = field(default_factory=dict)
     alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
+    ended: bool = False
 
     @property
     def now(self) -> Instant:
@@ -89,9 +91,14 @@ def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int) -> Fac
     window = window_of(query, now)
     totals = reader.totals(window, grace=grace)
     keys = open_keys(totals)
-    signals: dict[OpenKey, list[Signal]] = {key: [] for key in keys}
-    for one in reader.signals_of_keys(keys, window):
+    asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
+    signals: dict[OpenKey, list[Signal]] = {key: [] for key in (asked if query.ended else keys)}
+    for one in reader.signals_of_keys(signals, window):
         signals[OpenKey(one.instance, one.dialect, one.pair, one.key)].append(one)
+    if query.ended:
+        # Who says that its process ended while it was held needs nobody else's return to be believed.
+        told = {key for key, found in signals.items() if any(one.reason == ABANDONED for one in found)}
+        signals = {key: found for key, found in signals.items() if key in told.union(keys)}
     owners: dict[tuple[str, str], list[Owner]] = {}
     for owner in reader.owners({one.trace_id for found in signals.values() for one in found if one.trace_id}):
         owners.setdefault((owner.instance, owner.trace_id), []).append(owner)
@@ -104,6 +111,7 @@ def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int) -> Fac
         totals=totals,
         samples=reader.samples(window),
         instances=reader.instances(window),
+        ended=query.ended,
     )
     return _with_witnesses(facts, reader)
 

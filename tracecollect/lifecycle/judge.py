@@ -100,6 +100,7 @@ def _worlds(
             opened=count,
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
+            ended=facts.ended,
             **metrics.about(pair[0], mine[pair]),
         )
         for pair, count in opened.items()

@@ -20,6 +20,8 @@ _AFTERWARDS = SECOND
 # binomial test is satisfied and yet 41 of 240 names would be wrong.
 _MOST_LOST = 0.10
 _RARE = 1e-3
+ABANDONED = "abandoned"
+"""The reason of a signal that says: the process ended in order while this was held."""
 # One hold in so many that comes back after its owner may be an accident; more often it is how the path works.
 _HANDS_ON = 0.01
 # So much longer than the longest late return seen, nobody waits for it any more.
@@ -46,6 +48,7 @@ class World:
     counted: int | None = None
     out: int | None = None
     collected: int = 0
+    ended: bool = False
 
     @property
     def lost_share(self) -> float:
@@ -133,6 +136,11 @@ def owner_of(signals: Sequence[Signal], owners: Sequence[Owner]) -> Owner | None
 
 def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World, beside: Beside = NOTHING) -> Opinion:
     """What is said of a hold that was opened and not closed."""
+    told = next((one for one in signals if one.reason == ABANDONED), None)
+    signals = [one for one in signals if one is not told]
+    if told is not None and world.ended:
+        owner = owner_of(signals, owners)
+        return Opinion(Verdict.LEAKED, "its process ended and had not given it back", owner, "process")
     sign = last_sign(signals)
     if world.now - sign < world.grace:
         return Opinion(None, "on probation: too young to tell")

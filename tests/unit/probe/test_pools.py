@@ -1,0 +1,194 @@
+"""Every pool for real: what it hands out and takes back is said, and what its borrowers dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from driver_words import DROPPED, KEPT, SLOT_LOST, TAKEN_AND_CLOSED, TAKEN_AND_RETURNED, collect, line, run
+from sqlalchemy.ext.asyncio import create_async_engine
+
+HERE = Path(__file__).relative_to(Path.cwd()).as_posix()
+
+
+# --- pools ---------------------------------------------------------------------------------------------
+
+
+def test_a_psycopg_pool_hands_out_and_takes_back(watching, dsn):
+    from psycopg_pool import ConnectionPool
+
+    seen = []
+    with ConnectionPool(dsn, min_size=1, name="orders", open=True, check=seen.append) as pool:
+        connection = pool.getconn()
+        taken = line() - 1
+        pool.putconn(connection)
+    assert watching.story() == TAKEN_AND_RETURNED, "the pool's own connections are nobody's hold"
+    assert watching.said()[0].code == f"{HERE}:{taken}"
+    assert watching.said()[0].attributes["db.client.connection.pool.name"] == "orders"
+    assert len(seen) == 1, "the owner's callback is still called"
+
+
+def test_a_connection_that_came_back_broken_to_a_psycopg_pool_came_back(watching, dsn, caplog):
+    from psycopg_pool import ConnectionPool
+
+    with ConnectionPool(dsn, min_size=1, open=True) as pool:
+        connection = pool.getconn()
+        connection.close()
+        pool.putconn(connection)
+    assert watching.story() == TAKEN_AND_CLOSED
+
+
+@KEPT
+def test_a_connection_dropped_by_a_borrower_of_a_psycopg_pool_is_lost_to_the_pool(watching, dsn):
+    from psycopg_pool import ConnectionPool
+
+    with warnings.catch_warnings(), ConnectionPool(dsn, min_size=1, open=True) as pool:
+        warnings.simplefilter("ignore", ResourceWarning)
+        pool.getconn()
+        gc.collect()
+    assert watching.story() == SLOT_LOST
+    assert [one.lost for one in watching.probe.holds.open()] == [True]
+
+
+def test_a_psycopg_pool_in_asyncio(watching, dsn):
+    from psycopg_pool import AsyncConnectionPool
+
+    async def scenario():
+        async with AsyncConnectionPool(dsn, min_size=1, open=False) as pool, pool.connection() as connection:
+            await connection.execute("SELECT 1")
+
+    run(scenario)
+    assert watching.story() == TAKEN_AND_RETURNED
+
+
+@pytest.mark.parametrize("kind", ["SimpleConnectionPool", "ThreadedConnectionPool"])
+def test_psycopg2s_pools_hand_out_and_take_back(watching, dsn, kind):
+    import psycopg2.pool
+
+    pool = getattr(psycopg2.pool, kind)(1, 2, dsn)
+    connection = pool.getconn("mine")
+    assert pool.getconn("mine") is connection, "asked again by key: the same hold"
+    pool.putconn(connection, "mine")
+    pool.closeall()
+    assert watching.story() == TAKEN_AND_RETURNED
+
+
+def test_an_asyncpg_pool_hands_out_and_takes_back(watching, dsn):
+    import asyncpg
+
+    async def reset(connection):
+        seen.append(connection)
+        await connection.reset()
+
+    async def scenario():
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=2) as pool, pool.acquire() as connection:
+            await connection.execute("SELECT 1")
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=2, reset=reset) as pool:
+            connection = await pool.acquire()
+            await pool.release(connection)
+
+    seen = []
+    run(scenario)
+    assert watching.story() == TAKEN_AND_RETURNED * 2
+    assert len(seen) == 1, "the owner's callback is still called"
+
+
+def test_an_asyncpg_pool_still_resets_what_comes_back(watching, dsn):
+    import asyncpg
+
+    async def scenario():
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+            async with pool.acquire() as connection:
+                await connection.execute("SET application_name = 'mine'")
+            async with pool.acquire() as connection:
+                return await connection.fetchval("SHOW application_name")
+
+    assert asyncio.run(scenario()) == ""
+
+
+def test_an_asyncpg_connection_that_ends_while_it_is_held_is_not_held_any_more(watching, dsn):
+    import asyncpg
+
+    async def scenario():
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+            connection = await pool.acquire()
+            connection.terminate()
+            await asyncio.sleep(0)
+
+    run(scenario)
+    assert watching.story() == TAKEN_AND_CLOSED
+
+
+# --- SQLAlchemy ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_sqlalchemys_pool_hands_out_and_takes_back(watching, dsn, driver):
+    engine = sqlalchemy.create_engine(dsn.replace("postgresql:", f"postgresql+{driver}:"))
+    with engine.connect() as connection:
+        taken = line() - 1
+        connection.execute(sqlalchemy.text("SELECT 1"))
+    engine.dispose()
+    assert watching.story() == TAKEN_AND_RETURNED, "what its pool opens through the driver is nobody's hold"
+    assert watching.said()[0].code == f"{HERE}:{taken}"
+
+
+@KEPT
+def test_what_sqlalchemys_garbage_collection_took_back_is_told_as_collected(watching, dsn):
+    engine = sqlalchemy.create_engine(dsn.replace("postgresql:", "postgresql+psycopg:"))
+    engine.connect()
+    collect()
+    assert engine.pool.checkedout() == 0
+    engine.dispose()
+    assert watching.story() == DROPPED
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_sqlalchemy_in_asyncio_names_the_line_behind_its_greenlet(watching, dsn, driver):
+    async def scenario():
+        engine = create_async_engine(dsn.replace("postgresql:", f"postgresql+{driver}:"))
+        async with engine.connect() as connection:
+            await connection.execute(sqlalchemy.text("SELECT 1"))
+        await engine.dispose()
+        return line() - 3
+
+    taken = asyncio.run(scenario())
+    assert watching.story() == TAKEN_AND_RETURNED
+    assert watching.said()[0].code == f"{HERE}:{taken}"
+
+
+@KEPT
+def test_a_dropped_asyncio_connection_of_sqlalchemy_is_told_as_collected(watching, dsn):
+    async def scenario():
+        engine = create_async_engine(dsn.replace("postgresql:", "postgresql+asyncpg:"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            await engine.connect()
+            gc.collect()
+        await engine.dispose()
+
+    run(scenario)
+    assert watching.story() == DROPPED
+
+
+def test_sqlalchemy_on_aiosqlite_is_one_hold(watching):
+    async def scenario():
+        engine = create_async_engine("sqlite+aiosqlite://")
+        async with engine.connect() as connection:
+            await connection.execute(sqlalchemy.text("SELECT 1"))
+        await engine.dispose()
+
+    run(scenario)
+    assert watching.story() == TAKEN_AND_RETURNED
+
+
+def test_a_detached_connection_is_its_borrowers_for_good(watching, dsn):
+    engine = sqlalchemy.create_engine(dsn.replace("postgresql:", "postgresql+psycopg2:"))
+    with engine.connect() as connection:
+        connection.detach()
+    engine.dispose()
+    assert watching.story() == TAKEN_AND_CLOSED

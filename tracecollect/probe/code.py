@@ -1,0 +1,92 @@
+"""Who took a connection: the first frame that is the service's own, not a library's and not ours."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A place in the service's source. `path` is relative to the directory the process was started in, if below it."""
+
+    function: str
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} in {self.function}"
+
+
+def _libraries() -> tuple[str, ...]:
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    paths.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
+    paths.add(site.getusersitepackages() if hasattr(site, "getusersitepackages") else "")
+    paths.add(str(Path(__file__).parent))
+    return tuple(sorted(f"{path.rstrip(os.sep)}{os.sep}" for path in paths if path))
+
+
+class _Calling:
+    """Asked for every acquire, so what it learns of a code object is kept."""
+
+    def __init__(self) -> None:
+        self._libraries = _libraries()
+        self._start = f"{Path.cwd()}{os.sep}"
+        # Bounded by the code there is; names that are made anew for each call (exec) would fill it.
+        self._known: dict[CodeType, tuple[str, str] | None] = {}
+
+    def __call__(self) -> Code | None:
+        """The frame of the service that is nearest; None when there is none."""
+        return self._nearest(sys._getframe(2)) or self._nearest(_switched_from())
+
+    def _nearest(self, frame: FrameType | None) -> Code | None:
+        known = self._known
+        while frame is not None:
+            code = frame.f_code
+            try:
+                found = known[code]
+            except KeyError:
+                found = self._learn(frame)
+            if found is not None:
+                return Code(found[0], found[1], frame.f_lineno)
+            frame = frame.f_back
+        return None
+
+    def stack(self) -> str:
+        """The whole stack, outermost first, as Python writes it; without our own frames."""
+        frames = [one for one in traceback.extract_stack(sys._getframe(2)) if not one.filename.startswith(_HERE)]
+        return "".join(traceback.format_list(frames))
+
+    def _learn(self, frame: FrameType) -> tuple[str, str] | None:
+        code = frame.f_code
+        found = None
+        if not self._of_library(code.co_filename):
+            module = frame.f_globals.get("__name__", "")
+            name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
+            path = code.co_filename.removeprefix(self._start)
+            found = (f"{module}.{name}" if module not in ("", "__main__") else name, path)
+        if len(self._known) > 50_000:
+            self._known.clear()
+        self._known[code] = found
+        return found
+
+    def _of_library(self, path: str) -> bool:
+        return path.startswith((*self._libraries, "<frozen", "<string>", "<attrs")) or "/site-packages/" in path
+
+
+def _switched_from() -> FrameType | None:
+    """SQLAlchemy's asyncio runs its pool in a greenlet, whose stack begins there: the caller's is its parent's."""
+    greenlet = sys.modules.get("greenlet")
+    parent = greenlet.getcurrent().parent if greenlet is not None else None
+    return parent.gr_frame if parent is not None else None
+
+
+_HERE = f"{Path(__file__).parent}{os.sep}"
+calling = _Calling()
+"""Call it for the nearest frame outside of libraries."""

@@ -1,0 +1,55 @@
+"""aiomysql: no hooks, so `connect`, what ends a connection, and the pool's two sides are wrapped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracecollect.probe.holds import CLOSED, inside
+from tracecollect.probe.place import place_of
+from tracecollect.probe.pools import PoolState
+
+if TYPE_CHECKING:
+    from tracecollect.probe import Probe
+
+
+def patch(probe: Probe) -> None:
+    """Wrap the connection and the pool."""
+    from aiomysql.connection import Connection
+    from aiomysql.pool import Pool
+
+    holds = probe.holds
+
+    async def connect(original: Any, connection: Any) -> None:
+        await original(connection)
+        if not holds.holds(connection):
+            holds.acquired(connection)
+
+    def close(original: Any, connection: Any) -> None:
+        original(connection)
+        holds.released(connection, CLOSED)
+
+    async def fill(original: Any, pool: Any, *given: Any) -> None:
+        with inside():
+            await original(pool, *given)
+
+    async def acquire(original: Any, pool: Any) -> Any:
+        connection = await original(pool)
+        holds.acquired(connection, slot=True)
+        probe.metrics.add(pool, _state)
+        return connection
+
+    def release(original: Any, pool: Any, connection: Any) -> Any:
+        holds.released(connection)
+        return original(pool, connection)
+
+    wrap = probe.patches.wrap
+    wrap(Connection, "_connect", connect)
+    wrap(Connection, "close", close)
+    wrap(Pool, "_fill_free_pool", fill)
+    wrap(Pool, "_acquire", acquire)
+    wrap(Pool, "release", release)
+
+
+def _state(pool: Any) -> PoolState:
+    name = next((place_of(one).name for one in (*pool._free, *pool._used)), "")
+    return PoolState(name, pool.size - pool.freesize, pool.freesize, pool.maxsize, None, pool.minsize)

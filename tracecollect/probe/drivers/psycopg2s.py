@@ -1,0 +1,30 @@
+"""psycopg2 without a pool: the connection is a C type, so a subclass takes its place whose `close` is ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracecollect.probe.holds import CLOSED
+from tracecollect.probe.patches import followed
+
+if TYPE_CHECKING:
+    from tracecollect.probe import Probe
+
+
+def patch(probe: Probe) -> None:
+    """Wrap `connect` to make connections of the subclass."""
+    import psycopg2
+    import psycopg2.extensions
+
+    holds = probe.holds
+
+    def connect(original: Any, dsn: Any = None, connection_factory: Any = None, *given: Any, **named: Any) -> Any:
+        kind = followed(
+            connection_factory or psycopg2.extensions.connection,
+            lambda connection: holds.released(connection, CLOSED),
+        )
+        connection = original(dsn, kind, *given, **named)
+        holds.acquired(connection)
+        return connection
+
+    probe.patches.wrap(psycopg2, "connect", connect)

@@ -1,0 +1,203 @@
+"""The holds of this process: who took which connection, where, when, and whether it came back."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from opentelemetry import trace
+
+from tracecollect.probe.code import Code, calling
+from tracecollect.probe.outbox import Outbox
+from tracecollect.probe.place import Place, place_of
+
+_log = logging.getLogger(__name__)
+# A pool opens connections, and a library above a driver takes them: whoever is outermost tells.
+_inside: ContextVar[bool] = ContextVar("tracecollect_probe_inside", default=False)
+_REMEMBERED = 1000
+_DEEPEST = 8
+
+RETURNED, CLOSED, COLLECTED = "returned", "closed", "collected"
+"""The reasons of a release; docs/dialects.md, connection-events."""
+
+
+@contextmanager
+def inside() -> Iterator[None]:
+    """While a pool or a library above opens a connection for itself: that is nobody's hold."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def is_inside() -> bool:
+    """Whether a pool or a library above is at it."""
+    return _inside.get()
+
+
+class _Watch(weakref.ref[Any]):
+    """A weak reference that knows the key of its hold. The hold is not in its callback: that would be a cycle."""
+
+    __slots__ = ("key",)
+    key: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """One borrow of a connection. `lost`: the connection is gone and its pool still counts it as out."""
+
+    serial: int
+    at: int
+    span: trace.SpanContext
+    code: Code | None
+    pool: str
+    place: Place
+    connection: str
+    # A pool does not get its slot back when the borrower drops the connection.
+    slot: bool = False
+    watch: _Watch | None = None
+    lost: bool = False
+    # Its acquire was not sent, so its release must not be either.
+    muted: bool = False
+    stack: str = field(default="", repr=False)
+
+
+def _dying() -> bool:
+    """Whether a driver closes a connection because the garbage collector takes it: out of its `__del__`."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(_DEEPEST):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Holds:
+    """Open holds by the id of the connection's object. Never raises into the application, keeps no connection alive.
+
+    Every method may be called from any thread, and `_gone` from wherever the garbage collector happens to run: nothing
+    here takes a lock.
+    """
+
+    def __init__(self, outbox: Outbox, *, stack: bool = False) -> None:
+        self._outbox = outbox
+        self._stack = stack
+        self._open: dict[int, Hold] = {}
+        self._lost: dict[int, Hold] = {}
+        self._gone_for_good: set[int] = set()
+        self._serial = itertools.count(1)
+        self.collected: deque[Hold] = deque(maxlen=_REMEMBERED)
+
+    def acquired(
+        self,
+        connection: object,
+        *,
+        pool: str = "",
+        place: Place | None = None,
+        watch: object = None,
+        slot: bool = False,
+    ) -> None:
+        """A connection was handed out.
+
+        `watch` is what the borrower has in hand where that is a pool's proxy. `slot`: when the borrower drops it, the
+        pool does not get its place back.
+        """
+        if _inside.get():
+            return
+        try:
+            self._acquired(connection, pool, place, connection if watch is None else watch, slot)
+        except Exception:
+            _log.debug("an acquire is not followed", exc_info=True)
+
+    def _acquired(self, connection: object, pool: str, place: Place | None, watch: object, slot: bool) -> None:
+        where = place or place_of(connection)
+        key = id(connection)
+        span = trace.get_current_span().get_span_context()
+        serial = next(self._serial)
+        # An object that a pool lost is gone, and its address may be another's now: that one is not it.
+        name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
+        hold = Hold(serial, time.time_ns(), span, calling(), pool or where.name, where, name, slot)
+        if self._stack:
+            hold.stack = calling.stack()
+        gone = self._open.get(key)
+        if gone is not None:
+            # A new object where the old one was: that one is gone, whether or not it could be watched.
+            self._release(key, gone, COLLECTED)
+        hold.watch = self._watched(watch, key)
+        self._open[key] = hold
+        hold.muted = not self._outbox.acquired(hold)
+
+    def released(self, connection: object, reason: str = RETURNED) -> None:
+        """It came back. Does nothing for a connection that is not held."""
+        hold = self._open.get(id(connection))
+        if hold is not None:
+            if reason != COLLECTED and _dying():
+                reason = COLLECTED
+            self._release(id(connection), hold, reason)
+
+    def holds(self, connection: object) -> bool:
+        """Whether this connection is held."""
+        return id(connection) in self._open
+
+    def open(self) -> list[Hold]:
+        """What is held now, in order of acquire; lost ones included."""
+        return sorted((*self._open.copy().values(), *self._lost.copy().values()), key=lambda one: one.serial)
+
+    def last(self) -> int:
+        """The serial of a hold that would begin now: those of later ones are higher."""
+        return next(self._serial)
+
+    def abandon(self) -> None:
+        """The process ends in order: every open hold is told as one that nobody gave back."""
+        for hold in self.open():
+            self._outbox.put("abandoned", hold, "")
+        self._open.clear()
+        self._lost.clear()
+
+    def forked(self) -> None:
+        """What the parent holds is not this process's."""
+        self._open, self._lost = {}, {}
+        self.collected.clear()
+
+    def _watched(self, watch: object, key: int) -> _Watch | None:
+        try:
+            watching = _Watch(watch, self._gone)
+        except TypeError:  # some C types cannot be watched
+            return None
+        watching.key = key
+        return watching
+
+    def _gone(self, watch: _Watch) -> None:
+        """The garbage collector took a connection that nobody gave back. Runs anywhere: only queues."""
+        hold = self._open.get(watch.key)
+        if hold is None or hold.watch is not watch:
+            return
+        if hold.slot:
+            self._open.pop(watch.key, None)
+            hold.lost, hold.watch = True, None
+            self._lost[hold.serial] = hold
+            self._gone_for_good.add(watch.key)
+            self._outbox.put("closed", hold, COLLECTED)
+        else:
+            self._release(watch.key, hold, COLLECTED)
+
+    def _release(self, key: int, hold: Hold, reason: str) -> None:
+        if self._open.pop(key, None) is None:
+            return  # somebody else was faster
+        hold.watch = None
+        if reason == COLLECTED:
+            self.collected.append(hold)
+        self._outbox.put("released", hold, reason)

@@ -1,0 +1,148 @@
+"""What is to be sent: queued where it happens, sent by a thread of our own.
+
+A release can happen inside a driver's lock, inside the garbage collector, or inside the exporter itself. So nothing is
+emitted there: appending to a deque takes no lock and cannot wait.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs, trace
+from opentelemetry._logs import LogRecord, SeverityNumber
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+
+    from tracecollect.probe.holds import Hold
+
+SCOPE = "tracecollect.probe"
+EVENT = "db.client.connection."
+_log = logging.getLogger(__name__)
+_MOST = 20_000
+_PAUSE_SECONDS = 0.1
+# Who waits for Python's lock would get it after 5 ms only; so many events take a tenth of one.
+_AT_ONCE = 8
+
+
+class Outbox:
+    """Bounded: when nothing can be sent, new holds are left out whole, so that no release is missing for an acquire."""
+
+    def __init__(self, provider: LoggerProvider | None = None) -> None:
+        self._provider = provider
+        self._queue: deque[tuple[str, Hold, int, str]] = deque()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._sending = threading.Lock()
+        self._closed = False
+        self._at_exit = False
+        self.left_out = 0
+
+    def acquired(self, hold: Hold) -> bool:
+        """Queue an acquire; False when there is no room. Never waits."""
+        if len(self._queue) >= _MOST or self._closed:
+            self.left_out += 1
+            return False
+        self._queue.append(("acquired", hold, hold.at, ""))
+        if self._thread is None:
+            self._start()
+        return True
+
+    def put(self, event: str, hold: Hold, reason: str) -> None:
+        """Queue what became of a hold. Never waits; safe inside the garbage collector."""
+        if not hold.muted and not self._closed:
+            self._queue.append((event, hold, time.time_ns(), reason))
+
+    def flush(self, *, yielding: bool = False) -> None:
+        """Send what is queued now, on this thread. `yielding`: let others run between a few events and the next."""
+        with self._sending:
+            for number in itertools.count(1):
+                if not self._queue:
+                    return
+                if yielding and number % _AT_ONCE == 0:
+                    time.sleep(0)
+                try:
+                    event = self._queue.popleft()
+                except IndexError:  # the other thread took it
+                    return
+                try:
+                    self._emit(*event)
+                except Exception:
+                    _log.debug("an event could not be sent", exc_info=True)
+
+    def close(self) -> None:
+        """Send the rest and take nothing more. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._wake.set()
+            self.flush()
+
+    def forked(self) -> None:
+        """In a child: no thread survived, a lock may be held for ever, and what is queued the parent sends."""
+        self._queue.clear()
+        self._thread, self._wake, self._sending = None, threading.Event(), threading.Lock()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="tracecollect-probe", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the interpreter is about to end: close() sends
+            self._thread = None
+            return
+        if not self._at_exit:
+            self._at_exit = True
+            # By the first connection the SDK is set up, and what is registered last runs first.
+            atexit.register(self._ended)
+
+    def _ended(self) -> None:
+        from tracecollect import probe
+
+        installed = probe.installed()
+        if installed is not None and installed.outbox is self:
+            installed.ended()
+        else:
+            self.close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._wake.wait(_PAUSE_SECONDS)
+            self.flush(yielding=True)
+
+    def _emit(self, event: str, hold: Hold, at: int, reason: str) -> None:
+        # Asked each time: the SDK may be set up after the probe.
+        _logs.get_logger(SCOPE, logger_provider=self._provider).emit(
+            LogRecord(
+                timestamp=at,
+                observed_timestamp=at,
+                context=trace.set_span_in_context(trace.NonRecordingSpan(hold.span)),
+                severity_number=SeverityNumber.INFO,
+                event_name=EVENT + event,
+                attributes=_attributes(event, hold, reason),
+            )
+        )
+
+
+def _attributes(event: str, hold: Hold, reason: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "db.client.connection.hold.id": str(hold.serial),
+        "db.client.connection.id": hold.connection,
+        "db.client.connection.pool.name": hold.pool,
+        **hold.place.attributes,
+    }
+    if hold.code is not None:
+        attributes |= {
+            "code.function.name": hold.code.function,
+            "code.file.path": hold.code.path,
+            "code.line.number": hold.code.line,
+        }
+    if hold.stack and event == "acquired":
+        attributes["code.stacktrace"] = hold.stack
+    if reason:
+        attributes["db.client.connection.release.reason"] = reason
+    return attributes
