@@ -391,13 +391,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LeakQuery:
-    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers."""
+    """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers.
+
+    `fresh` False: what was judged last will do, where the question is about now and the usual grace.
+    """
 
     since: Instant | None = None
     as_of: Instant | None = None
     grace: int | None = None
     service: str = ""
     pool: str = ""
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,10 @@ class LocalAnswers:
         """See `Answers`."""
         return Status(tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings)
 
+    def stop(self, name: str) -> None:
+        """See `Answers`."""
+        self._store.stop(name)
+
     def close(self) -> None:
         """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""
         self._beside.shutdown()
