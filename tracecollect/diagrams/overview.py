@@ -10,6 +10,7 @@ from tracecollect.diagrams.finding import sentence
 from tracecollect.diagrams.holds import SEVERITY
 from tracecollect.diagrams.shapes import Role
 from tracecollect.diagrams.words import many
+from tracecollect.lifecycle.findings import lost
 from tracecollect.model import SECOND, Coverage, CoverageLevel, Finding, Instant, LeakReport, Verdict
 
 STEPS = 48
@@ -159,11 +160,11 @@ def _state(report: LeakReport) -> tuple[Role, str, str]:
     blind = sum(one.level is CoverageLevel.BLIND for one in report.coverage)
     pools = len(report.coverage)
     if accused:
-        lost = sum(one.leaked_count for one in accused)
+        out = lost(accused)
         role = Role(accused[0].verdict)
         return (
             role,
-            f"{many(lost, 'connection')} not given back, {many(len(accused), 'leak site')}",
+            f"{many(out, 'connection')} not given back, {many(len(accused), 'leak site')}",
             (f"The worst: {sentence(accused[0])}." + (f" Blind for {many(blind, 'pool')}." if blind else "")),
         )
     if not pools:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracecollect import graphs
-from tracecollect.diagrams.holds import role_of
-from tracecollect.diagrams.shapes import Lane, Marker, Role, Timeline
+from tracecollect.diagrams.holds import SEVERITY, role_of
+from tracecollect.diagrams.shapes import Lane, Marker, Role, Segment, Timeline
 from tracecollect.diagrams.waterfall import (
+    HOLDS,
     critical_segments,
     heading,
     holds_by_node,
     inner_lane,
+    meanwhile,
     remarks,
     span_lane,
     summary,
@@ -24,6 +26,8 @@ from tracecollect.model import Hold, LogRecord, Span, StatusCode, Trace
 
 _MARKERS = 20
 """Log records drawn on one lane; the span's own page has all of them."""
+_LEGIBLE = 1000
+"""Gaps smaller than this part of the axis are smaller than a pixel."""
 _OUT = (Role.LEAKED, Role.SUSPECTED)
 
 
@@ -62,11 +66,14 @@ class Scroll:
         self._tree = graphs.trace_tree(trace, adjust_skew=True)
         self._axis = whole_axis(self._tree, trace)
         self._critical = critical_segments(self._tree)
+        self._never_came = {hold.key: hold for hold in trace.holds if hold.released_at is None}
         holds = holds_by_node(self._tree, trace.holds)
         self._entries = list(_ordered(self._tree, holds))
         self._below = _below(self._entries)
         self._rows = {entry.node.id: row for row, entry in enumerate(self._entries) if entry.hold is None}
         self._logs = _by_span(trace.logs)
+        worst = sorted(trace.holds, key=lambda hold: (SEVERITY.index(role_of(hold)), hold.acquired_at, hold.key))
+        self._notes = (*meanwhile(trace, worst[:HOLDS], self._axis.end), *remarks(self._tree))
         jump = self._jumps()
         self._errors, self._missing, self._holds = (tuple(jump[name][:jumps]) for name in ("error", "missing", "hold"))
 
@@ -83,7 +90,7 @@ class Scroll:
             caption=summary(self._tree, self.trace),
             axis=self._axis,
             lanes=tuple(self._lane(entry) for entry in found),
-            notes=remarks(self._tree),
+            notes=self._notes,
         )
         below = tuple(self._below[first : first + limit])
         return Stretch(self.total, first, timeline, below, self._errors, self._missing, self._holds)
@@ -120,10 +127,22 @@ class Scroll:
     def _lane(self, entry: _Entry) -> Lane:
         if entry.hold is not None:
             return inner_lane(entry.hold, entry.node, self._axis)
-        lane = span_lane(entry.node, self._critical.get(entry.node.id, ()))
+        critical = self._legible(self._critical.get(entry.node.id, ()))
+        lane = span_lane(entry.node, critical, self._never_came.get(entry.node.id))
         shift = entry.node.start - entry.node.span.start if entry.node.span is not None else 0
         said = [Marker(type(one.at)(one.at + shift), Role.LOG, one.body[:200]) for one in self.logs_of(entry.node.id)]
         return replace(lane, markers=(*lane.markers, *said[:_MARKERS])) if said else lane
+
+    def _legible(self, steps: Sequence[Segment]) -> tuple[Segment, ...]:
+        """Steps with nothing to be seen between them as one: a root of many calls has thousands of them."""
+        gap = (self._axis.end - self._axis.start) // _LEGIBLE
+        merged: list[Segment] = []
+        for step in steps:
+            if merged and step.start - merged[-1].end < gap:
+                merged[-1] = replace(merged[-1], end=step.end)
+            else:
+                merged.append(step)
+        return tuple(merged)
 
     def _said(self, span_id: str) -> Iterator[str]:
         node = self._tree.nodes[span_id]

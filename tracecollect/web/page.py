@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -46,6 +47,7 @@ class _File:
     media_type: str
 
 
+@cache
 def _files() -> Mapping[str, _File]:
     """What a browser may load, read once: what is not among them is not there, whatever the path says."""
     root = viz_dir()
@@ -82,6 +84,13 @@ def routes() -> list[Route]:
     ]
 
 
-def _answer(file: _File) -> Response:
+def missing(request: Request) -> Response | None:
+    """The page for an address that leads nowhere, where a browser asks for a page; it says so and leads back."""
+    if request.url.path.startswith(("/api/", "/viz/")) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    return _answer(_files()["page/index.html"], 404)
+
+
+def _answer(file: _File, status: int = 200) -> Response:
     headers = {"Content-Security-Policy": _POLICY} if file.media_type == _TYPES[".html"] else {}
-    return Response(file.body, media_type=file.media_type, headers=headers)
+    return Response(file.body, status, media_type=file.media_type, headers=headers)

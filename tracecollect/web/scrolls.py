@@ -6,10 +6,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from tracecollect.diagrams import Scroll
 from tracecollect.errors import TooLarge
-from tracecollect.model import Trace
+from tracecollect.model import LeakQuery, Trace
 from tracecollect.ports import Answers
 
 MAX_SPANS = 200_000
@@ -23,19 +24,25 @@ class Scrolls:
     def __init__(self, answers: Answers, clock: Callable[[], float] = time.monotonic) -> None:
         self._answers = answers
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, Scroll]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, LeakQuery | None], tuple[float, Scroll]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, trace_id: str, *, anew: bool = False) -> Scroll:
-        """The scroll of a trace. Raises what `Answers.trace` raises, and `TooLarge`."""
+    def of(self, trace_id: str, moment: LeakQuery | None = None, *, anew: bool = False) -> Scroll:
+        """The scroll of a trace, its holds judged as of a moment where one is given.
+
+        Raises what `Answers.trace` raises, and `TooLarge`.
+        """
         with self._lock:
-            at, found = self._kept.get(trace_id, (0.0, None))
+            at, found = self._kept.get((trace_id, moment), (0.0, None))
         if found is not None and not anew and self._clock() - at < _KEPT_SECONDS:
             return found
-        scroll = Scroll(bounded(self._answers.trace(trace_id)))
+        trace = bounded(self._answers.trace(trace_id))
+        if moment is not None:
+            trace = replace(trace, holds=self._answers.lifecycle(trace.trace_id, moment).holds)
+        scroll = Scroll(trace)
         with self._lock:
-            self._kept.pop(scroll.trace.trace_id, None)
-            self._kept[scroll.trace.trace_id] = self._clock(), scroll
+            self._kept.pop((trace_id, moment), None)
+            self._kept[trace_id, moment] = self._clock(), scroll
             self._forget()
         return scroll
 

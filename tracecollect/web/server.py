@@ -53,6 +53,9 @@ def application(
     async def description(_: Request) -> Response:
         return JSONResponse(described)
 
+    async def missing(request: Request, error: Exception) -> Response:
+        return page.missing(request) or await errors.on_missing(request, error)
+
     app = Starlette(
         routes=[
             Route("/healthz", healthz),
@@ -70,7 +73,7 @@ def application(
         ],
         exception_handlers={
             TracecollectError: errors.on_error,
-            404: errors.on_missing,
+            404: missing,
             405: errors.on_wrong_method,
             Exception: errors.on_error,
         },

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracecollect.diagrams import Stretch
+from tracecollect.diagrams import Scroll, Stretch
 from tracecollect.errors import NotFound, UsageError
 from tracecollect.model import LogRecord, Span
 from tracecollect.render import otlp
@@ -24,25 +24,36 @@ _FARTHEST = 100_000_000
 _OTLP = "application/x-ndjson"
 
 
+# As of when the holds of the trace are judged; else what was said last of them is drawn.
+_MOMENT = ("as_of", "grace")
+
+
+def _scroll(desk: Desk, request: Request, *, anew: bool = False) -> Callable[[], Scroll]:
+    given = {name: request.query_params[name] for name in _MOMENT if request.query_params.get(name)}
+    moment = desk.leak_query(given) if given else None
+    return lambda: desk.scrolls.of(request.path_params["id"], moment, anew=anew)
+
+
 def _lanes(desk: Desk, request: Request) -> Asked:
-    name, given = request.path_params["id"], request.query_params
+    given = request.query_params
     first, limit = number(given, "first", 0, 0, _FARTHEST), number(given, "limit", _STRETCH, 1, _MOST_LANES)
-    return lambda: drawn(desk.scrolls.of(name, anew=first == 0).stretch(first, limit))
+    scroll = _scroll(desk, request, anew=first == 0)
+    return lambda: drawn(scroll().stretch(first, limit))
 
 
 def _find(desk: Desk, request: Request) -> Asked:
-    name, text = request.path_params["id"], request.query_params.get("text", "")
+    scroll, text = _scroll(desk, request), request.query_params.get("text", "")
     limit = number(request.query_params, "limit", _MOST_FOUND, 1, _MOST_FOUND)
     if not text:
         raise UsageError("nothing to look for", hint="give it as text=…")
-    return lambda: named(lanes=(tuple(desk.scrolls.of(name).find(text, limit)), tuple[int, ...]))
+    return lambda: named(lanes=(tuple(scroll().find(text, limit)), tuple[int, ...]))
 
 
 def _span(desk: Desk, request: Request) -> Asked:
-    name, span_id = request.path_params["id"], request.path_params["span_id"]
+    asked, span_id = _scroll(desk, request), request.path_params["span_id"]
 
     def answer() -> Response:
-        scroll = desk.scrolls.of(name)
+        scroll = asked()
         span = scroll.span(span_id)
         if span is None:
             raise NotFound(
@@ -77,13 +88,13 @@ def _otlp(desk: Desk, request: Request) -> Asked:
 
 
 TRACES: Mapping[str, Question] = {
-    "/traces/{id}/lanes": Question("a stretch of the waterfall", ("first", "limit"), Drawn(Stretch), _lanes),
+    "/traces/{id}/lanes": Question("a stretch of the waterfall", (*_MOMENT, "first", "limit"), Drawn(Stretch), _lanes),
     "/traces/{id}/find": Question(
-        "the lanes that contain a text", ("text", "limit"), Named({"lanes": tuple[int, ...]}), _find
+        "the lanes that contain a text", (*_MOMENT, "text", "limit"), Named({"lanes": tuple[int, ...]}), _find
     ),
     "/traces/{id}/spans/{span_id}": Question(
         "one span with its logs, and the lanes that lead to it",
-        (),
+        _MOMENT,
         Named({"span": Span, "logs": tuple[LogRecord, ...], "way": tuple[int, ...]}),
         _span,
     ),

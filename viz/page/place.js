@@ -33,15 +33,20 @@ export const traceAt = (id) => `/traces/${encodeURIComponent(id)}`;
 /** The path of a pool. @param {string} name */
 export const poolAt = (name) => `/pools/${encodeURIComponent(name)}`;
 
-/** What the API is asked about leaks here: judged for this question only where another moment is asked for. */
-export function moment() {
-  const query = here();
+/** As of when is judged, where it is not now. */
+export function when() {
   /** @type {Record<string, string>} */
   const given = {};
   for (const name of MOMENT) {
-    const value = query.get(name);
+    const value = here().get(name);
     if (value) given[name] = value;
   }
+  return given;
+}
+
+/** What the API is asked about leaks here: judged for this question only where another moment is asked for. */
+export function moment() {
+  const given = when();
   return Object.keys(given).length ? given : { fresh: "false" };
 }
 

@@ -21,7 +21,7 @@ export function timeline(timeline, how = {}) {
   for (const lane of lanes) {
     if (lane.group !== group) {
       group = lane.group;
-      if (group) rows.push(h("h3", { class: "group" }, group));
+      if (group) rows.push(h("p", { class: "group" }, group));
     }
     const name = h("b", { class: "what", title: lane.label }, lane.label);
     const label = lane.trace_id

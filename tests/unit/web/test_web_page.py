@@ -35,6 +35,14 @@ def test_the_page_knows_the_same_addresses_as_the_server():
     assert found == wanted
 
 
+def test_a_browser_at_an_address_that_leads_nowhere_is_shown_a_page_that_says_so(server):
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    shown = httpx.get(server.url + "/nowhere", headers=browser)
+    assert (shown.status_code, shown.headers["content-type"].partition(";")[0]) == (404, "text/html")
+    assert "script-src 'self'" in shown.headers["content-security-policy"]
+    assert httpx.get(server.url + "/api/v1/nowhere", headers=browser).json()["error"] == "NotFound"
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_every_file_of_the_page_is_served_as_what_it_is(server, file):
     response = httpx.get(f"{server.url}/viz/{file}")

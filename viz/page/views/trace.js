@@ -4,7 +4,7 @@ import { Problem, address, ask, asking, problem } from "../api.js";
 import { copyable, fill, h, lazily } from "../dom.js";
 import { legend } from "../lanes.js";
 import { downloads, picture } from "../picture.js";
-import { go, here, link, neighbour, note, traceAt } from "../place.js";
+import { go, here, link, neighbour, note, traceAt, when } from "../place.js";
 import { panel, records } from "../span.js";
 import { many } from "../words.js";
 import { waterfall } from "../waterfall.js";
@@ -58,7 +58,7 @@ export function show(id = "") {
     const find = async () => {
       note({ find: field.value || null }, { replace: true });
       /** @type {{lanes: number[]}} */
-      const answer = field.value ? await ask(["traces", id, "find"], { text: field.value }) : { lanes: [] };
+      const answer = field.value ? await ask(["traces", id, "find"], { ...when(), text: field.value }) : { lanes: [] };
       jumps.found = answer.lanes;
       fill(count, field.value ? many(answer.lanes.length, "span") : "");
       falls.mark(answer.lanes);
@@ -119,7 +119,7 @@ export function show(id = "") {
       const span = here().get("span");
       if (span) {
         /** @type {{way: number[]}} */
-        const answer = await ask(["traces", id, "spans", span]);
+        const answer = await ask(["traces", id, "spans", span], when());
         falls.choose(answer.way.at(-1) ?? 0);
       }
     } catch (error) {
