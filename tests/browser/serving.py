@@ -34,6 +34,7 @@ class Serving:
 
     def start(self) -> None:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("TRACECOLLECT_")}
+        environment["TRACECOLLECT_JUDGE_INTERVAL"] = "1s"
         with (self.directory.parent / f"{self.directory.name}.log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
         end = time.monotonic() + _PATIENCE

@@ -127,7 +127,7 @@ def test_an_id_that_does_not_exist_is_answered_with_what_to_do(shop, tab):
 def test_services_are_laid_out_by_the_server_and_told_as_a_table_too(shop, tab):
     begin = shop.moment.partition("&")[0].removeprefix("as_of=")
     page = tab(f"{shop.url}/services?since=15m&until={begin}")
-    page.wait_for_function("document.querySelector('img.laid')?.naturalWidth > 100")
+    page.wait_for_function("() => document.querySelector('img.laid')?.naturalWidth > 100")
     page.get_by_text("The same as a table").click()
     assert page.locator("details[open] tbody tr").count() >= 2
 

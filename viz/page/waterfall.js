@@ -117,7 +117,7 @@ export function waterfall(trace, tell) {
     );
     const state = lane.role === "span" ? "" : `${look(lane.role).words}, `;
     const bar = h("span", { role: "gridcell", class: "cell", "aria-label": `${state}${lane.note}` }, track(lane, axis));
-    const element = h("div", { ...place, class: found.has(row) ? "lane found" : "lane", "data-role": lane.role, "aria-level": lane.depth + 1, "aria-expanded": open }, label, bar);
+    const element = h("div", { ...place, class: found.has(row) ? "lane found" : "lane", "data-role": lane.role, "aria-level": lane.depth + 1, "aria-expanded": open === undefined ? null : String(open) }, label, bar);
     fold.addEventListener("click", (event) => {
       event.stopPropagation();
       toggle(row);
