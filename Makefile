@@ -57,7 +57,7 @@ page-types: page-tools
 check: lint types page-types test
 
 screenshots: page-tools
-	TRACECOLLECT_SCREENSHOTS=write $(BIN)/python -m pytest -n 0 tests/browser/test_screenshots.py
+	PAGE_SCREENSHOTS=write $(BIN)/python -m pytest -n 0 tests/browser/test_screenshots.py
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)

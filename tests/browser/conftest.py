@@ -1,7 +1,7 @@
 """One Chromium for all tests, one server over recordings; and pages that may neither fail nor ask anybody else.
 
 Without a browser, or without what `make page-tools` installs, these tests are left out and say so; with
-TRACECOLLECT_BROWSER=required that is an error.
+PAGE_BROWSER=required that is an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONG = f"{SPANS:032x}"
 
 
 def _left_out(reason: str) -> None:
-    if os.environ.get("TRACECOLLECT_BROWSER") == "required":
+    if os.environ.get("PAGE_BROWSER") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
 

@@ -41,7 +41,7 @@ def held(browser, request):
     def compare(page, name):
         picture = page.screenshot(animations="disabled", caret="hide")
         path = PICTURES / f"{name}.png"
-        if os.environ.get("TRACECOLLECT_SCREENSHOTS") == "write":
+        if os.environ.get("PAGE_SCREENSHOTS") == "write":
             PICTURES.mkdir(exist_ok=True)
             path.write_bytes(picture)
             return

@@ -67,14 +67,17 @@ export function asking(question, show, place) {
   let current = new AbortController();
   /** @type {HTMLElement | null} */
   let said = null;
+  let answered = false;
   const again = async () => {
     current.abort();
     const mine = (current = new AbortController());
+    if (!answered) place.setAttribute("aria-busy", "true");
     try {
       const answer = await question(mine.signal);
       if (mine.signal.aborted) return;
       said?.remove();
       said = null;
+      answered = true;
       show(answer);
       place.removeAttribute("aria-busy");
     } catch (error) {
@@ -86,7 +89,6 @@ export function asking(question, show, place) {
       place.removeAttribute("aria-busy");
     }
   };
-  place.setAttribute("aria-busy", "true");
   return { again, close: () => current.abort() };
 }
 
