@@ -11,7 +11,7 @@ from tracecollect.diagrams.holds import SEVERITY
 from tracecollect.diagrams.shapes import Role
 from tracecollect.diagrams.words import many
 from tracecollect.lifecycle.findings import lost
-from tracecollect.model import SECOND, Coverage, CoverageLevel, Finding, Instant, LeakReport, Verdict
+from tracecollect.model import SECOND, Coverage, CoverageLevel, Finding, Impact, Instant, LeakReport, Verdict
 
 STEPS = 48
 """Values of a sparkline: more than its pixels show nothing."""
@@ -24,6 +24,8 @@ _SHORTEST = 10 * SECOND
 @dataclass(frozen=True, slots=True)
 class Row:
     """One leak site in one line. `where` is a place in the code or a statement, empty when neither was said.
+
+    Where no span names the request, `suspect` is the operation whose traffic explains it best. Intervals are 90 %.
 
     `out` are holds that were taken and not given back, at `STEPS` moments evenly spread from `first_at` to now;
     empty where nothing names the holds: `named` is false then.
@@ -42,8 +44,14 @@ class Row:
     first_at: Instant
     last_at: Instant
     per_hour: float | None
+    per_hour_low: float | None
+    per_hour_high: float | None
     exhausted_at: Instant | None
+    exhausted_from: Instant | None
+    exhausted_to: Instant | None
+    left: int | None
     starved: int
+    suspect: str
     confidence: float
     dialect: str
     named: bool
@@ -111,6 +119,7 @@ def overview(
 
 def row(one: Finding, as_of: Instant) -> Row:
     """A finding as its line."""
+    cost = one.impact or Impact()
     return Row(
         id=one.id,
         role=Role(one.verdict),
@@ -125,8 +134,14 @@ def row(one: Finding, as_of: Instant) -> Row:
         first_at=one.first_at,
         last_at=one.last_at,
         per_hour=one.per_hour,
+        per_hour_low=cost.per_hour_low,
+        per_hour_high=cost.per_hour_high,
         exhausted_at=one.exhausted_at,
-        starved=one.starved_requests,
+        exhausted_from=cost.exhausted_from,
+        exhausted_to=cost.exhausted_to,
+        left=cost.left,
+        starved=max(one.starved_requests, cost.starved),
+        suspect=one.suspects[0].entry if one.suspects and not one.entry else "",
         confidence=one.confidence,
         dialect=one.dialect,
         named=bool(one.instances),

@@ -16,8 +16,14 @@
  * @property {string} first_at
  * @property {string} last_at
  * @property {number | null} per_hour
+ * @property {number | null} per_hour_low
+ * @property {number | null} per_hour_high
  * @property {string | null} exhausted_at
+ * @property {string | null} exhausted_from
+ * @property {string | null} exhausted_to
+ * @property {number | null} left
  * @property {number} starved
+ * @property {string} suspect
  * @property {number} confidence
  * @property {string} dialect
  * @property {boolean} named
@@ -75,6 +81,24 @@
  * @property {number} starved_requests
  * @property {Evidence[]} evidence
  * @property {LeakedHold[]} instances
+ * @property {Impact | null} [impact]
+ * @property {Suspect[]} [suspects]
+ */
+
+/** @typedef {{entry: string, count: number, low: number, high: number, trace_ids: string[]}} Suspect */
+
+/**
+ * @typedef {object} Impact
+ * @property {number | null} per_hour_low
+ * @property {number | null} per_hour_high
+ * @property {number | null} pool_size
+ * @property {number | null} left
+ * @property {string | null} exhausted_from
+ * @property {string | null} exhausted_to
+ * @property {number} waits
+ * @property {number} starved
+ * @property {number} starved_seconds
+ * @property {number} timeouts
  */
 
 /** @typedef {{at: string, verdict: string, leaked_count: number, reason: string}} FindingChange */

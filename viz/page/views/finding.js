@@ -57,19 +57,54 @@ function heading(one) {
       "div",
       {},
       h("p", {}, badge(one.verdict, look(one.verdict).words), ` · ${Math.round(one.confidence * 100)} % sure`),
-      h("h1", {}, one.entry || "An unknown request"),
+      h("h1", {}, one.entry || (one.suspects?.[0] && `Probably ${one.suspects[0].entry}`) || "An unknown request"),
       facts([
         ["since", `${clock(one.first_at)} UTC (${ago(one.first_at)}), last ${clock(one.last_at)} UTC`],
         ["code", one.code ? copyable(one.code, "code line") : ""],
         ["statement", one.statement ? copyable(one.statement, "statement") : ""],
         ["pool", h("a", { href: link(poolAt(one.pool)) }, one.pool || "(unnamed)")],
         ["service", `${one.service} ${one.instance}`],
-        ["per hour", one.per_hour === null ? "" : rate(one.per_hour)],
-        ["pool empty", one.exhausted_at ? `${clock(one.exhausted_at)} UTC (${ago(one.exhausted_at)})` : ""],
-        ["starved", one.starved_requests ? many(one.starved_requests, "request") : ""],
+        ...cost(one),
       ]),
     ),
   ];
+}
+
+/**
+ * How fast, until when, and who suffers; what nobody can say is left out.
+ * @param {Finding} one
+ * @returns {[string, string][]}
+ */
+function cost(one) {
+  const impact = one.impact;
+  const between = (/** @type {string | null | undefined} */ low, /** @type {string | null | undefined} */ high) => (low && high ? `, between ${low} and ${high} at 90 %` : "");
+  const speed = (/** @type {number | null | undefined} */ value) => (value === null || value === undefined ? null : rate(value));
+  const time = (/** @type {string | null | undefined} */ at) => (at ? clock(at) : null);
+  const starved = Math.max(one.starved_requests, impact?.starved ?? 0);
+  return [
+    ["per hour", one.per_hour === null ? "" : rate(one.per_hour) + between(speed(impact?.per_hour_low), speed(impact?.per_hour_high))],
+    ["left", impact && impact.left !== null ? `${impact.left} of ${impact.pool_size ?? "an unknown number"}` : ""],
+    ["pool empty", one.exhausted_at ? `${clock(one.exhausted_at)} UTC (${ago(one.exhausted_at)})${between(time(impact?.exhausted_from), time(impact?.exhausted_to))}` : ""],
+    ["starved", starved ? `${many(starved, "request")} waited only because of this, ${duration((impact?.starved_seconds ?? 0) * 1e9)} together` : ""],
+    ["waited", impact?.waits ? `${many(impact.waits, "request")} waited long for the pool` : ""],
+    ["got nothing", impact?.timeouts ? many(impact.timeouts, "request") : ""],
+  ];
+}
+
+/** Where no span names the request: the operations whose traffic explains what is out. @param {Finding} finding */
+function suspects({ suspects: found }) {
+  if (!found?.length) return null;
+  const rows = found.map((one) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, one.entry),
+      h("td", { class: "number" }, `${rate(one.count)} (${rate(one.low)} – ${rate(one.high)})`),
+      h("td", {}, ...one.trace_ids.slice(0, 3).flatMap((id) => [h("a", { href: link(traceAt(id)) }, id.slice(0, 8)), " "])),
+    ),
+  );
+  const heads = ["operation", "of the connections, at 90 %", "for example"];
+  return h("section", { class: "block" }, h("h2", {}, "Whose traffic explains it"), h("table", {}, h("thead", {}, h("tr", {}, ...heads.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, ...rows)));
 }
 
 /** @param {Answer} answer */
@@ -90,7 +125,7 @@ function why({ finding, history }) {
       : h("p", { class: "quiet" }, "Nothing yet."),
   );
   const taken = finding.instances.length ? examples(finding) : h("p", { class: "quiet" }, "The pool's own numbers count these connections; no span names the requests that took them.");
-  return [h("div", { class: "two" }, witnesses, h("div", {}, taken, before))];
+  return [h("div", { class: "two" }, witnesses, h("div", {}, suspects(finding), taken, before))];
 }
 
 /** @param {import("../types.js").Evidence} one */

@@ -109,23 +109,40 @@ function row(one, overview, most) {
     h(
       "td",
       { class: "entry" },
-      h("a", { href: link(findingAt(one.id)), "aria-label": one.title }, one.entry || "an unknown request"),
+      h("a", { href: link(findingAt(one.id)), "aria-label": one.title }, one.entry || (one.suspect && `probably ${one.suspect}`) || "an unknown request"),
       h("small", {}, one.service),
       h("p", { class: one.is_code ? "code" : "statement" }, where),
     ),
     h("td", { class: "pool" }, one.pool || "(unnamed)"),
     h("td", { class: "since" }, `${clock(one.first_at, overview.as_of)} UTC`, h("small", {}, h("time", { datetime: one.first_at }, ago(one.first_at)))),
-    h("td", { class: "number", "data-name": "per hour" }, one.per_hour === null ? h("span", { class: "quiet" }, "–") : rate(one.per_hour)),
+    h("td", { class: "number", "data-name": "per hour" }, ...perHour(one)),
     h("td", { class: "empty", "data-name": "pool empty" }, exhausted(one, overview)),
     h("td", { class: "growth" }, one.out.length ? sparkline(one.out, one.role, `${one.count} out, growing since ${clock(one.first_at)} UTC`) : null),
   );
 }
 
-/** @param {Row} one @param {Overview} overview */
+/** @param {Row} one */
+function perHour({ per_hour: value, per_hour_low: low, per_hour_high: high }) {
+  if (value === null) return [h("span", { class: "quiet" }, "–")];
+  return [rate(value), low === null || high === null ? null : h("small", { title: "90 %" }, ` ${rate(low)} – ${rate(high)}`)];
+}
+
+/** When nobody gets a connection any more: a time, how long that is, and what is left until then. @param {Row} one @param {Overview} overview */
 function exhausted(one, overview) {
-  if (one.exhausted_at === null) return h("span", { class: "quiet" }, "–");
-  const over = milliseconds(one.exhausted_at) <= milliseconds(overview.as_of);
-  return h("span", { class: over ? "loud" : "" }, over ? "empty since " : "", `${clock(one.exhausted_at, overview.as_of)} UTC`);
+  const left = one.left === null ? null : h("small", {}, `${one.left} left`);
+  const starved = one.starved ? h("small", { class: "loud" }, `${many(one.starved, "request")} starved`) : null;
+  if (one.exhausted_at === null) return h("span", {}, left ?? h("span", { class: "quiet" }, "–"), starved);
+  const now = milliseconds(overview.as_of);
+  const over = milliseconds(one.exhausted_at) <= now;
+  const [from, to] = [one.exhausted_from, one.exhausted_to];
+  return h(
+    "span",
+    {},
+    h("span", { class: over ? "loud" : "" }, over ? "empty since " : "", `${clock(one.exhausted_at, overview.as_of)} UTC`),
+    !over && from && to ? h("small", { title: "90 %" }, `between ${clock(from, overview.as_of)} and ${clock(to, overview.as_of)}`) : null,
+    left,
+    starved,
+  );
 }
 
 /** The rows are drawn anew; whoever stood on one stands there again. @param {HTMLElement} rows @param {() => void} draw */
