@@ -104,6 +104,15 @@ def test_a_pool_shows_its_connections_and_how_much_it_lets_us_see(shop, tab):
     expect(page.locator(".covered")).to_contain_text("inferred")
 
 
+def test_what_the_process_said_of_itself_stands_under_its_connections(shop, tab):
+    page = tab(shop.at("/"))
+    page.locator("tbody tr .entry a").first.click()
+    # Recorded by the service's own metrics: every connection that is out is an open file.
+    expect(page.locator(".numbers")).to_contain_text("open files")
+    expect(page.locator(".numbers")).to_contain_text(re.compile(r"19 to \d\d"))
+    expect(page.locator(".numbers")).to_contain_text("threads")
+
+
 def test_a_search_is_a_link(shop, tab):
     begin = shop.moment.partition("&")[0].removeprefix("as_of=")
     page = tab(f"{shop.url}/search?since=15m&until={begin}")
