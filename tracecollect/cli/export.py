@@ -11,7 +11,7 @@ from typing import IO
 import click
 
 from tracecollect import codec
-from tracecollect.cli import common, otlp
+from tracecollect.cli import common
 from tracecollect.errors import UsageError
 from tracecollect.model import SearchQuery
 
@@ -37,6 +37,8 @@ def command(
     config: Path | None,
 ) -> None:
     """Traces as OTLP JSON lines: those named, else those of a window."""
+    from tracecollect.render import otlp
+
     settings = common.settings_of(data_dir, config)
     query = SearchQuery(common.window(since, until), service, limit=limit)
     with common.answers(server, settings) as answers:

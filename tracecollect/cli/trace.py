@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tracecollect.cli import common, otlp, picture
+from tracecollect.cli import common, picture
 
 
 @click.command("trace")
@@ -36,6 +36,8 @@ def command(
     if json_ or notation == "json":
         picture.write(common.json_text(trace), output)
     elif notation == "otlp":
+        from tracecollect.render import otlp
+
         picture.write("\n".join(otlp.lines(trace)) + "\n", output)
     else:
         from tracecollect import diagrams

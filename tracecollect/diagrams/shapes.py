@@ -43,6 +43,10 @@ class Role(StrEnum):
     MAX = "max"
     PENDING = "pending"
     FOLD = "fold"
+    LOG = "log"
+    ADDED = "added"
+    GONE = "gone"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tracecollect import graphs
 from tracecollect.diagrams.holds import SEVERITY, hold_lane, last_moment, role_of
-from tracecollect.diagrams.shapes import Lane, Marker, Role, Segment, Timeline
+from tracecollect.diagrams.shapes import Axis, Lane, Marker, Role, Segment, Timeline
 from tracecollect.diagrams.words import axis, duration, many, spent
 from tracecollect.graphs import Mark, TraceTree, TreeNode
 from tracecollect.lifecycle.usage import usage
@@ -35,39 +35,33 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
     kept with those above them; the others are counted in `folded`.
     """
     tree = graphs.trace_tree(trace, adjust_skew=adjust_skew)
-    critical = defaultdict(list)
-    for step in graphs.critical_path(tree):
-        critical[step.id].append(Segment(step.start, step.end, Role.CRITICAL))
+    critical = critical_segments(tree)
     shown = sorted(trace.holds, key=lambda hold: (SEVERITY.index(role_of(hold)), hold.acquired_at, hold.key))[:HOLDS]
-    holds = _holds_by_node(tree, shown)
+    holds = holds_by_node(tree, shown)
     kept = _kept(tree, set(critical), set(holds), limit)
     holds = _lifted(tree, holds, kept)
-    end = max([tree.end, *(last_moment(hold) for hold in trace.holds)])
-    unreleased = [hold for hold in trace.holds if hold.released_at is None]
-    margin = max((end - tree.start) // 8, 1000) if unreleased else 0
-    span = axis(tree.start, end + margin, clock=False)
+    span = whole_axis(tree, trace)
     lanes: list[Lane] = []
     # Where the hold itself is a span that ends at close, a leaked one is known by its children alone.
     never_came = {hold.key: hold for hold in trace.holds if hold.released_at is None}
     for node in tree:
         if node.id not in kept:
             continue
-        lanes.append(_lane(node, tuple(critical.get(node.id, ())), never_came.get(node.id)))
-        for hold in sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key)):
-            label = f"connection of {hold.pool}" if hold.pool else "connection"
-            lanes.append(hold_lane(hold, now=span.end, label=label, depth=node.depth + 1, since=False))
+        lanes.append(span_lane(node, critical.get(node.id, ()), never_came.get(node.id)))
+        inside = sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key))
+        lanes += [inner_lane(hold, node, span) for hold in inside]
     left_out = ((len(tree.nodes) - len(kept), "more spans"), (len(trace.holds) - len(shown), "more connection holds"))
     return Timeline(
-        title=_title(tree, trace, unreleased),
-        caption=_caption(tree, trace),
+        title=heading(tree, trace),
+        caption=summary(tree, trace),
         axis=span,
         lanes=tuple(lanes),
         folded=tuple(f"+{count:,} {noun}" for count, noun in left_out if count),
-        notes=(*_spent(trace, shown, span.end), *_notes(tree)),
+        notes=(*meanwhile(trace, shown, span.end), *remarks(tree)),
     )
 
 
-def _spent(trace: Trace, holds: Sequence[Hold], until: int) -> Sequence[str]:
+def meanwhile(trace: Trace, holds: Sequence[Hold], until: int) -> Sequence[str]:
     """Of connections that did little of the time they were held: what the request did meanwhile."""
     told = ((hold, usage(hold, trace.spans, Instant(until))) for hold in holds)
     return [
@@ -77,7 +71,29 @@ def _spent(trace: Trace, holds: Sequence[Hold], until: int) -> Sequence[str]:
     ][:_MOST_SPENT]
 
 
-def _holds_by_node(tree: TraceTree, holds: Sequence[Hold]) -> dict[str, list[Hold]]:
+def critical_segments(tree: TraceTree) -> dict[str, tuple[Segment, ...]]:
+    """By span: the stretches in which the request waited for it itself."""
+    found: dict[str, list[Segment]] = defaultdict(list)
+    for step in graphs.critical_path(tree):
+        found[step.id].append(Segment(step.start, step.end, Role.CRITICAL))
+    return {id_: tuple(steps) for id_, steps in found.items()}
+
+
+def whole_axis(tree: TraceTree, trace: Trace) -> Axis:
+    """From the first span to the last thing known; beyond it where a hold runs off the right edge."""
+    end = max([tree.end, *(last_moment(hold) for hold in trace.holds)])
+    open_ = any(hold.released_at is None for hold in trace.holds)
+    return axis(tree.start, end + (max((end - tree.start) // 8, 1000) if open_ else 0), clock=False)
+
+
+def inner_lane(hold: Hold, node: TreeNode, span: Axis) -> Lane:
+    """A hold as a lane under its span."""
+    label = f"connection of {hold.pool}" if hold.pool else "connection"
+    return hold_lane(hold, now=span.end, label=label, depth=node.depth + 1, since=False)
+
+
+def holds_by_node(tree: TraceTree, holds: Sequence[Hold]) -> dict[str, list[Hold]]:
+    """Each hold at the span that took it, else at its owner, else at the root."""
     found: dict[str, list[Hold]] = defaultdict(list)
     for hold in holds:
         owner = hold.owner.span_id if hold.owner else ""
@@ -125,7 +141,8 @@ def _kept(tree: TraceTree, critical: set[str], holders: set[str], limit: int) ->
     return kept or set(list(tree.nodes)[:limit])
 
 
-def _lane(node: TreeNode, critical: tuple[Segment, ...], hold: Hold | None) -> Lane:
+def span_lane(node: TreeNode, critical: tuple[Segment, ...], hold: Hold | None) -> Lane:
+    """A span as a lane, its marks in words; `hold`: what it would have told of, had it come."""
     role = Role.SPAN
     if Mark.MISSING in node.marks:
         role = Role.MISSING
@@ -153,12 +170,14 @@ def _lane(node: TreeNode, critical: tuple[Segment, ...], hold: Hold | None) -> L
     )
 
 
-def _title(tree: TraceTree, trace: Trace, unreleased: list[Hold]) -> str:
+def heading(tree: TraceTree, trace: Trace) -> str:
+    """What was asked, how long it took, and what it never gave back."""
     if not tree.nodes:
         return f"Trace {trace.trace_id[:16]}: no spans"
     root = max((tree.nodes[id_] for id_ in tree.roots), key=lambda node: (node.span is not None, node.end - node.start))
     text = f"{root.name} took {duration(tree.end - tree.start)}"
-    leaked = [hold for hold in unreleased if hold.verdict in (Verdict.LEAKED, Verdict.SUSPECTED)]
+    accused = (Verdict.LEAKED, Verdict.SUSPECTED)
+    leaked = [hold for hold in trace.holds if hold.released_at is None and hold.verdict in accused]
     if not leaked:
         return text
     where = next((hold.code or hold.statement for hold in leaked if hold.code or hold.statement), "")
@@ -166,7 +185,8 @@ def _title(tree: TraceTree, trace: Trace, unreleased: list[Hold]) -> str:
     return f"{text}, taken in {where}" if leaked[0].code else f"{text}, last used by {where}" if where else text
 
 
-def _caption(tree: TraceTree, trace: Trace) -> str:
+def summary(tree: TraceTree, trace: Trace) -> str:
+    """The trace in numbers."""
     services = {node.span.service for node in tree if node.span}
     failed = sum(node.span is not None and node.span.status == StatusCode.ERROR for node in tree)
     parts = [
@@ -178,7 +198,8 @@ def _caption(tree: TraceTree, trace: Trace) -> str:
     return " · ".join(parts + ([many(len(trace.holds), "connection hold")] if trace.holds else []))
 
 
-def _notes(tree: TraceTree) -> tuple[str, ...]:
+def remarks(tree: TraceTree) -> tuple[str, ...]:
+    """What is unusual about the trace as a whole."""
     notes = []
     for mark, noun, text in (
         (Mark.MISSING, "parent", "never arrived; the spans below name it"),

@@ -6,7 +6,9 @@ receivers ──Sink──▶ journal ──▶ pipeline ──SpanWriter──�
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -228,6 +230,9 @@ class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Pro
     def usage(self) -> Sequence[TableUsage]:
         """What each table takes, the largest first."""
 
+    def stop(self, name: str) -> None:
+        """Give up what the question of that name (`asking`) runs in the engine."""
+
     def stats(self) -> Mapping[str, int]:
         """Rows and bytes by table, as `otel_traces.rows` and `otel_traces.bytes`."""
 
@@ -236,6 +241,18 @@ class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Pro
 
 
 # --- what a person may ask --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question that somebody waits for, or does not any more: then `gone` is set. `name` is hexadecimal."""
+
+    name: str
+    gone: threading.Event = field(default_factory=threading.Event)
+
+
+asking: ContextVar[Asked | None] = ContextVar("asking", default=None)
+"""The question that this thread answers, so that a reader who goes takes it along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +323,9 @@ class Answers(Protocol):
 
     def status(self) -> Status:
         """What `doctor` reports from where the data is."""
+
+    def stop(self, name: str) -> None:
+        """Give up the question of that name (`asking`): nobody waits for its answer. Safe from any thread."""
 
     def close(self) -> None:
         """Let go of the store or the connection."""

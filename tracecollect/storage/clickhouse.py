@@ -211,6 +211,10 @@ class ClickHouseStore(StoredHolds):
             found[f"{row['table']}.bytes"] = row["bytes"]
         return found
 
+    def stop(self, name: str) -> None:
+        """Give up what a question runs."""
+        self._engine.stop(name)
+
     def close(self) -> None:
         """Let go of the engine. Idempotent."""
         self._engine.close()

@@ -45,6 +45,7 @@ class Connections:
         self._store = store
         self._grace = grace
         self._book = threading.Lock()
+        self._last: tuple[Facts, LeakReport] | None = None
 
     def leaks(self, query: LeakQuery, now: Instant) -> LeakReport:
         """Every pool as of a moment. What is said now and of everything is kept; what-if questions are not."""
@@ -92,16 +93,20 @@ class Connections:
 
     def _judged(self, query: LeakQuery, now: Instant) -> tuple[Facts, LeakReport]:
         grace = self._grace if query.grace is None else query.grace
+        plain = query.as_of is None and query.since is None and grace == self._grace
+        if plain and not query.fresh and self._last is not None:
+            return self._last
         facts = gather(self._store, query, now, grace=grace)
         report = judge(facts)
-        if query.as_of is not None or query.since is not None or grace != self._grace:
+        if not plain:
             return facts, report
         with self._book:
             before = self._store.findings()
             revision = revise(before, report, facts.window.since, opinions(facts))
             if revision.changed:
                 self._store.record(revision.changed, now, revision.reasons)
-        return facts, _with_retracted(report, (*before, *revision.changed), facts.window.since)
+        self._last = facts, _with_retracted(report, (*before, *revision.changed), facts.window.since)
+        return self._last
 
     def _with_process(self, drawn: Lifecycle, pools: Sequence[Coverage]) -> Lifecycle:
         """What the pools' processes said of themselves in the stretch that is drawn."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tracecollect.errors import SettingsError, StoreError, StoreFull, StoreLocked, StoreTimeout
+from tracecollect.ports import asking
 from tracecollect.storage import texts
 
 if TYPE_CHECKING:
@@ -80,8 +81,18 @@ class Engine:
 
     def select(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """The answer to a question whose text was made elsewhere (a compiled dialect)."""
+        asked = asking.get()
+        if asked is not None:
+            if asked.gone.is_set():
+                raise StoreError("nobody waits for this answer any more")
+            sql = f"/* {_mark(asked.name)} */ {sql}"
         with _translated():
             return self._client("read").query_arrow(sql, parameters=dict(parameters or {}))
+
+    def stop(self, name: str) -> None:
+        """End what runs for the question of that name; its thread gets a `StoreError`."""
+        # Its own text contains the mark as well, but begins otherwise.
+        self.command("KILL QUERY WHERE startsWith(query, {mark:String}) ASYNC", {"mark": f"/* {_mark(name)} */"})
 
     def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement that is not a question; not bounded in time, DDL must finish."""
@@ -120,6 +131,11 @@ class Engine:
             return clickhouse_connect.create_client(  # type: ignore[attr-defined]  # not in its __all__
                 dsn=self.url, settings=dict(self._settings[purpose]), **self._options
             )
+
+
+def _mark(name: str) -> str:
+    """How a question is told from others in the engine's list of what runs."""
+    return f"asked as {int(name, 16):x}"
 
 
 def directory_of(url: str) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import tracecollect
 from tracecollect.errors import Ambiguous, NotFound
@@ -73,9 +74,9 @@ class LocalAnswers:
     def trace(self, trace_id: str) -> Trace:
         """See `Answers`."""
         name = self._trace_id(trace_id)
-        # Each question waits for the engine most of its time, so they are asked at once.
-        signals = self._beside.submit(self._store.signals_of_trace, name)
-        logs = self._beside.submit(self._store.logs, name)
+        # Each question waits for the engine most of its time, so they are asked at once, for the same reader.
+        signals = self._beside.submit(copy_context().run, self._store.signals_of_trace, name)
+        logs = self._beside.submit(copy_context().run, self._store.logs, name)
         copies = self._store.spans(name)
         if not copies:
             raise _no_trace(trace_id)
@@ -120,6 +121,10 @@ class LocalAnswers:
         return Status(
             tracecollect.__version__, (*self._checks(), *self._own_checks()), self._settings, self._origins, usage
         )
+
+    def stop(self, name: str) -> None:
+        """See `Answers`."""
+        self._store.stop(name)
 
     def close(self) -> None:
         """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""

@@ -106,6 +106,9 @@ class RemoteAnswers:
         """See `Answers`."""
         return self._read(self._get("status"), Status)
 
+    def stop(self, name: str) -> None:
+        """A server gives a question up when the connection it came on ends: there is nothing to be said to it."""
+
     def close(self) -> None:
         """Let go of the connection. Idempotent."""
         self._client.close()

@@ -17,14 +17,13 @@ from tracecollect.web import errors
 
 _OPEN = ("/healthz", "/readyz")
 API_VERSION = "1"
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    # Kept by the reader's own browser only, and asked about each time: see `caching`.
+    "Cache-Control": "private, no-cache",
     "Tracecollect-Version": tracecollect.__version__,
     "Tracecollect-Api": API_VERSION,
 }

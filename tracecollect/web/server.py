@@ -10,6 +10,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,10 +20,14 @@ from tracecollect.errors import ListenError, TracecollectError
 from tracecollect.ports import Answers
 from tracecollect.receivers.intake import Intake
 from tracecollect.settings import Address
-from tracecollect.web import api, errors, page
+from tracecollect.web import api, errors, openapi, page
 from tracecollect.web import intake as taking
+from tracecollect.web.caching import Tagged
+from tracecollect.web.desk import Desk
 from tracecollect.web.guard import Access, Guard
+from tracecollect.web.live import News
 from tracecollect.web.metrics import CONTENT_TYPE, Metrics, Vitals
+from tracecollect.web.questions import PREFIX, routes
 
 _START_SECONDS = 10
 _BACKLOG = 128
@@ -37,9 +42,14 @@ def application(
     host: str = "127.0.0.1",
     intake: Intake | None = None,
     access: Access | None = None,
-) -> tuple[Starlette, api.Desk]:
-    """The ASGI application, and the desk to close after it. `intake` takes what is sent to the web port."""
-    desk = api.Desk(answers, grace=grace)
+) -> tuple[Starlette, Desk, News]:
+    """The ASGI application, and what is to be closed before and after it: the news, the desk.
+
+    `intake` takes what is sent to the web port.
+    """
+    desk = Desk(answers, grace=grace)
+    news = News(desk)
+    described = openapi.description(api.QUESTIONS)
     hosts = None if public else {"localhost", "127.0.0.1", "::1", host}
     metrics = Metrics(vitals)
 
@@ -53,24 +63,36 @@ def application(
     async def prometheus(_: Request) -> Response:
         return await desk.ask(lambda: Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE}))
 
+    async def description(_: Request) -> Response:
+        return JSONResponse(described)
+
+    async def missing(request: Request, error: Exception) -> Response:
+        return page.missing(request) or await errors.on_missing(request, error)
+
     app = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", prometheus),
-            *api.routes(desk),
-            *page.routes(desk),
+            Route(PREFIX + "/openapi.json", description),
+            news.route(),
+            *routes(desk, api.QUESTIONS),
+            *page.routes(),
             *(taking.routes(intake) if intake is not None else ()),
         ],
-        middleware=[Middleware(Guard, hosts=hosts, access=access or Access())],
+        middleware=[
+            Middleware(Guard, hosts=hosts, access=access or Access()),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(Tagged),
+        ],
         exception_handlers={
             TracecollectError: errors.on_error,
-            404: errors.on_missing,
+            404: missing,
             405: errors.on_wrong_method,
             Exception: errors.on_error,
         },
     )
-    return app, desk
+    return app, desk, news
 
 
 class WebServer:
@@ -82,7 +104,7 @@ class WebServer:
         self.address = Address(address.host, self._socket.getsockname()[1])
         self._scheme = "http"
         self._server: _Server | None = None
-        self._desk: api.Desk | None = None
+        self._desk: Desk | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -106,7 +128,7 @@ class WebServer:
         if tls is not None:
             tls.context()
             self._scheme = "https"
-        app, self._desk = application(
+        app, self._desk, news = application(
             answers, vitals, grace=grace, public=public, host=self.address.host, intake=intake, access=access
         )
         config = uvicorn.Config(
@@ -123,7 +145,7 @@ class WebServer:
             ssl_certfile=tls.certificate if tls is not None else None,
             ssl_keyfile=tls.key if tls is not None else None,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, leaving=news.close)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
         self._thread.start()
         if not self._server.up.wait(_START_SECONDS):
@@ -132,7 +154,7 @@ class WebServer:
     def stop(self) -> None:
         """Refuse new requests, let running ones end within two seconds. Idempotent."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+            self._server.leave()
             self._thread.join()
             self._server = None
         self._socket.close()
@@ -144,14 +166,23 @@ class WebServer:
 class _Server(uvicorn.Server):
     """Says when it is up, and leaves the signals to the main thread."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
         super().__init__(config)
         self.up = threading.Event()
+        self._leaving = leaving
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def leave(self) -> None:
+        """End soon; whoever listens is sent away first, or they would be waited for."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._leaving)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.run(self.serve(sockets=sockets))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self.up.set()
 

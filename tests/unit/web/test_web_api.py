@@ -16,7 +16,7 @@ from tracecollect import codec, errors
 from tracecollect.model import LeakQuery, LeakReport, SearchQuery, Window
 from tracecollect.settings import Address
 from tracecollect.storage.remote import RemoteAnswers
-from tracecollect.web import Vitals, WebServer, api
+from tracecollect.web import Vitals, WebServer, api, desk, scrolls
 from tracecollect.web import errors as web_errors
 
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
@@ -142,8 +142,8 @@ def test_what_goes_wrong_inside_is_not_told_to_strangers(serve, caplog):
 
 
 def test_too_many_questions_at_once_are_asked_to_come_again(serve, monkeypatch):
-    monkeypatch.setattr(api, "_WAITING", 0)
-    monkeypatch.setattr(api, "_AT_ONCE", 1)
+    monkeypatch.setattr(desk, "_WAITING", 0)
+    monkeypatch.setattr(desk, "_AT_ONCE", 1)
     asked, answer = threading.Event(), threading.Event()
 
     class Slow(KnownAnswers):
@@ -164,7 +164,7 @@ def test_too_many_questions_at_once_are_asked_to_come_again(serve, monkeypatch):
 
 
 def test_a_trace_that_is_too_large_for_a_document_says_so(serve, monkeypatch):
-    monkeypatch.setattr(api.bounded, "__defaults__", (0,))
+    monkeypatch.setattr(scrolls.bounded, "__defaults__", (0,))
     response = httpx.get(serve(KnownAnswers()).url + f"/api/v1/traces/{TRACE}")
     assert response.status_code == 413
 
@@ -202,8 +202,8 @@ def test_metrics_have_the_promised_names_and_the_numbers_of_the_moment(server):
     assert ("process_resident_memory_bytes", ()) in values
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/api/v1/leaks", "/api/v1/none", "/style.css"])
-def test_every_answer_forbids_scripts_and_guessing(server, path):
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/api/v1/leaks", "/api/v1/none", "/viz/none"])
+def test_every_answer_forbids_foreign_scripts_and_guessing(server, path):
     headers = httpx.get(server.url + path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]

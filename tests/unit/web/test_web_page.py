@@ -1,48 +1,99 @@
-"""The plain page says what is known, says where we are blind, and does not obey labels."""
+"""The page's addresses and files: what a browser is given, and what it is forbidden."""
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+import re
+from pathlib import Path
 
 import httpx
-from known_answers import BLIND, FINDING, REPORT, SEEN, TRACE, KnownAnswers
+import pytest
 
-from tracecollect.model import LeakReport
+from tracecollect.diagrams import Role
+from tracecollect.web import page
 
-
-def test_the_page_shows_the_finding_and_the_blind_pool(server):
-    text = httpx.get(server.url).text
-    assert "45 connections not given back, 1 leak site" in text
-    assert f"/lifecycle/{FINDING.id}.svg" in text
-    assert f"/traces/{TRACE}.svg" in text
-    assert "statements only" in text
+VIZ = Path(__file__).parents[3] / "viz"
+FILES = sorted(path.relative_to(VIZ).as_posix() for path in (VIZ / "page").rglob("*") if path.is_file())
 
 
-def test_hostile_labels_stay_text(server):
-    text = httpx.get(server.url).text
-    assert "<script" not in text
-    assert "<img" not in text
-    assert "&lt;/script&gt;" in text
+def opened(view: str) -> str:
+    return view.replace("{name:path}", "db%2Fone").replace("{", "").replace("}", "")
 
 
-def test_pictures_are_svg_that_may_do_nothing(server):
-    for path in (f"/lifecycle/{FINDING.id}.svg", f"/traces/{TRACE}.svg"):
-        response = httpx.get(server.url + path)
-        assert response.headers["content-type"].startswith("image/svg+xml")
-        assert "sandbox" in response.headers["content-security-policy"]
-        root = ElementTree.fromstring(response.text)
-        assert not [one for one in root.iter() if one.tag.endswith("}script")]
+@pytest.mark.parametrize("view", page.VIEWS)
+def test_every_view_is_an_address_that_can_be_opened(server, view):
+    response = httpx.get(server.url + opened(view))
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+    assert '<main id="main"' in response.text
 
 
-def test_no_finding_is_not_called_health_where_a_pool_is_blind(serve):
-    blind = serve(KnownAnswers(LeakReport(REPORT.as_of, (), (BLIND, SEEN))))
-    assert "No finding, but blind for 1 of 2 pools" in httpx.get(blind.url).text
-    well = serve(KnownAnswers(LeakReport(REPORT.as_of, (), (SEEN,))))
-    assert "No leak in 1 pool" in httpx.get(well.url).text
+def test_the_page_knows_the_same_addresses_as_the_server():
+    text = (VIZ / "page" / "main.js").read_text()
+    patterns = re.findall(r"^  \[/\^(.+?)\$/, ", text, flags=re.MULTILINE)
+    found = [re.sub(r"\\/", "/", one) for one in patterns]
+    wanted = [re.sub(r"{(\w+)}", "([^/]+)", view.replace("{name:path}", "(.+)")) for view in page.VIEWS]
+    assert found == wanted
 
 
-def test_before_anything_has_arrived_the_page_says_how_to_send(serve):
-    empty = serve(KnownAnswers(LeakReport(REPORT.as_of, (), ())))
-    text = httpx.get(empty.url).text
-    assert "Nothing has arrived" in text
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in text
+def test_a_browser_at_an_address_that_leads_nowhere_is_shown_a_page_that_says_so(server):
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    shown = httpx.get(server.url + "/nowhere", headers=browser)
+    assert (shown.status_code, shown.headers["content-type"].partition(";")[0]) == (404, "text/html")
+    assert "script-src 'self'" in shown.headers["content-security-policy"]
+    assert httpx.get(server.url + "/api/v1/nowhere", headers=browser).json()["error"] == "NotFound"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_of_the_page_is_served_as_what_it_is(server, file):
+    response = httpx.get(f"{server.url}/viz/{file}")
+    kinds = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == kinds[file.rpartition(".")[2]]
+    assert response.content == (VIZ / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path", ["../pyproject.toml", "%2e%2e/pyproject.toml", "gallery/trace.json", "page/", "jsconfig.json"]
+)
+def test_nothing_else_of_the_disk_is_served(server, path):
+    assert httpx.get(f"{server.url}/viz/{path}").status_code == 404
+
+
+def test_the_theme_gives_every_role_a_colour_for_light_and_for_dark_paper(server):
+    text = httpx.get(server.url + "/viz/theme.css").text
+    for role in Role:
+        colours = re.findall(rf"--role-{role.replace('_', '-')}: (#[0-9a-f]{{6}});", text)
+        assert len(colours) == 4, role
+        assert len(set(colours)) <= 2
+
+
+def test_the_page_may_run_our_scripts_and_nothing_else(server):
+    policy = httpx.get(server.url).headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_the_page_loads_nothing_from_elsewhere():
+    ours = re.compile(r"https?://(?!www\.w3\.org/2000/svg|127\.0\.0\.1:4317)")
+    for file in FILES:
+        assert not ours.search((VIZ / file).read_text()), file
+
+
+def test_no_script_turns_text_into_html():
+    turning = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser")
+    for file in FILES:
+        assert not turning.search((VIZ / file).read_text()), file
+
+
+def test_a_first_visit_is_small(server):
+    with httpx.Client(headers={"Accept-Encoding": "gzip"}) as client:
+        sizes = [_transferred(client, f"{server.url}/viz/{file}") for file in [*FILES, "theme.json", "theme.css"]]
+    assert sum(sizes) < 150_000
+
+
+def _transferred(client: httpx.Client, url: str) -> int:
+    with client.stream("GET", url) as response:
+        return sum(len(chunk) for chunk in response.iter_raw())

@@ -83,5 +83,8 @@ class KnownAnswers:
     def status(self):
         return Status("0", (Check("listening", True, "here"),), {"grace": "2m"})
 
+    def stop(self, name):
+        self.asked.append(name)
+
     def close(self):
         pass

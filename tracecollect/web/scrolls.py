@@ -1,0 +1,64 @@
+"""Traces in the order in which they are scrolled, kept for a short while: a reader asks for many stretches of one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from tracecollect.diagrams import Scroll
+from tracecollect.errors import TooLarge
+from tracecollect.model import LeakQuery, Trace
+from tracecollect.ports import Answers
+
+MAX_SPANS = 200_000
+_KEPT_SPANS = 2 * MAX_SPANS
+_KEPT_SECONDS = 60.0
+
+
+class Scrolls:
+    """Safe from any thread. A trace is read again when its first stretch is asked for, or after a minute."""
+
+    def __init__(self, answers: Answers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._answers = answers
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, LeakQuery | None], tuple[float, Scroll]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, trace_id: str, moment: LeakQuery | None = None, *, anew: bool = False) -> Scroll:
+        """The scroll of a trace, its holds judged as of a moment where one is given.
+
+        Raises what `Answers.trace` raises, and `TooLarge`.
+        """
+        with self._lock:
+            at, found = self._kept.get((trace_id, moment), (0.0, None))
+        if found is not None and not anew and self._clock() - at < _KEPT_SECONDS:
+            return found
+        trace = bounded(self._answers.trace(trace_id))
+        if moment is not None:
+            trace = replace(trace, holds=self._answers.lifecycle(trace.trace_id, moment).holds)
+        scroll = Scroll(trace)
+        with self._lock:
+            self._kept.pop((trace_id, moment), None)
+            self._kept[trace_id, moment] = self._clock(), scroll
+            self._forget()
+        return scroll
+
+    def _forget(self) -> None:
+        now = self._clock()
+        for name in [name for name, (at, _) in self._kept.items() if now - at >= _KEPT_SECONDS]:
+            del self._kept[name]
+        while len(self._kept) > 1 and sum(one.total for _, one in self._kept.values()) > _KEPT_SPANS:
+            self._kept.popitem(last=False)
+
+
+def bounded(trace: Trace, most: int = MAX_SPANS) -> Trace:
+    """The trace, unless it is larger than a document should be. Raises `TooLarge`."""
+    if len(trace.spans) > most:
+        raise TooLarge(
+            f"trace {trace.trace_id} has {len(trace.spans)} spans, an answer has at most {most}",
+            hint="tracecollect trace draws it in a terminal, tracecollect export writes it to a file",
+        )
+    return trace
