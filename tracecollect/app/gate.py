@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracecollect.pipeline import Pipeline
-    from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
+    from tracecollect.receivers.listeners import Listeners
     from tracecollect.storage.local import LocalAnswers
 
 _STRAGGLERS_SECONDS = 1.0
@@ -58,11 +58,11 @@ def around(settings: Settings, command: Sequence[str], *, name: str, probe: bool
         inside = replace(settings, data_dir=Path(directory), store="")
         thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="gate"))
         began = Instant(time.time_ns() - SECOND)
-        receiver = _receiver(inside, stack)
-        child = _started(command, environment(os.environ, receiver.port, name, probe=probe))
+        listeners = _listening(inside, stack)
+        child = _started(command, environment(os.environ, listeners.grpc_port, name, probe=probe))
         opened = thread.submit(_opened, inside)
         status = _waited(child)
-        receiver.stop(_STRAGGLERS_SECONDS)
+        listeners.stop(_STRAGGLERS_SECONDS)
         return thread.submit(_judged, opened.result(), began, status, seconds(settings.drain_timeout)).result()
 
 
@@ -90,17 +90,17 @@ def environment(given: Mapping[str, str], port: int, name: str, *, probe: bool) 
     return {**wished, **kept, **ours}
 
 
-def _receiver(settings: Settings, stack: ExitStack) -> OtlpGrpcReceiver:
+def _listening(settings: Settings, stack: ExitStack) -> Listeners:
     from tracecollect.journal import JournalWriter
     from tracecollect.receivers.intake import Intake
-    from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
+    from tracecollect.receivers.listeners import Listeners, Listening
 
     writer = JournalWriter(journal_path(settings), max_bytes=settings.journal_max_bytes)
     stack.callback(writer.close)
-    receiver = OtlpGrpcReceiver(Intake(writer, max_body=settings.max_request_bytes), port=0)
-    receiver.start()
-    stack.callback(receiver.stop, 0)
-    return receiver
+    listeners = Listeners(Intake(writer, max_body=settings.max_request_bytes), Listening(grpc=("127.0.0.1", 0)))
+    listeners.start()
+    stack.callback(listeners.stop, 0)
+    return listeners
 
 
 def _started(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -146,7 +146,7 @@ def _opened(settings: Settings) -> _House:
     from tracecollect.storage.local import LocalAnswers
 
     with ExitStack() as stack:
-        store, pipeline = stored(settings, stack)
+        store, pipeline, _ = stored(settings, stack)
         return _House(LocalAnswers(store, grace=0), pipeline, stack.pop_all())
     raise AssertionError("unreachable")
 
