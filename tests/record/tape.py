@@ -39,10 +39,12 @@ class Tape:
 
     def write(self, path: Path, clean: Callable[[str, bytes], bytes]) -> None:
         """Write the format of tests/samples, every request cleaned first."""
-        with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as out:
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as out:
             for signal, t, body in self._requests:
                 line = {"signal": signal, "t": t, "b64": base64.b64encode(clean(signal, body)).decode()}
                 out.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        unfinished.replace(path)
 
 
 @contextmanager

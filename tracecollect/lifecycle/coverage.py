@@ -10,6 +10,7 @@ from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import TOGETHER, span_names
 from tracecollect.lifecycle.verdicts import ABANDONED
 from tracecollect.model import Coverage, CoverageLevel
+from tracecollect.ports import KeyTotals
 
 _ORDER = tuple(CoverageLevel)
 
@@ -28,9 +29,11 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     """One line per pool that was seen through anything, the blind ones included."""
     names = span_names(facts)
     pools: dict[tuple[str, str, str], dict[str, _Seen]] = {}
-    for total in facts.totals:
+    for total in sorted(facts.totals, key=lambda one: _beside(facts, one)):
         known = facts.dialects.get(total.dialect)
         if known is not None and known.witness:
+            continue
+        if _beside(facts, total) and (total.service, total.instance, total.pool) in pools:
             continue
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
         pair = _pair(facts, total.dialect, total.pair)
@@ -51,6 +54,12 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
     _share_nameless(pools)
     found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
+
+
+def _beside(facts: Facts, total: KeyTotals) -> bool:
+    """Nothing was taken here by this pair: another library's word was heard, to pin what is not this one's."""
+    pair = _pair(facts, total.dialect, total.pair)
+    return pair is not None and pair.open_if == "last" and total.keys == 0
 
 
 def _share_nameless(pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None:

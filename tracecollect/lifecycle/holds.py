@@ -188,11 +188,18 @@ def _first_verdict(closer: Signal | None, *, unseen: bool, pinned: bool) -> Verd
 
 
 def _preferred(holds: Sequence[Hold], dialects: Mapping[str, Dialect]) -> Sequence[Hold]:
-    """One connection may be followed in two pairs or by two libraries: the best informed one is kept."""
-    best: dict[tuple[str, str, str], int] = {}
+    """One connection may be followed in two pairs or by two libraries: the best informed one is kept.
+
+    What is pinned says nothing of an end; whoever else follows the connection is better informed.
+    """
+
+    def rank(one: Hold) -> tuple[bool, int]:
+        return one.verdict is not Verdict.PINNED_BY_DESIGN, dialects[one.dialect].pairs[one.pair].prefer
+
+    best: dict[tuple[str, str, str], tuple[bool, int]] = {}
     for one in holds:
-        best[_place(one)] = max(best.get(_place(one), -1), dialects[one.dialect].pairs[one.pair].prefer)
-    return [one for one in holds if dialects[one.dialect].pairs[one.pair].prefer == best[_place(one)]]
+        best[_place(one)] = max(best.get(_place(one), (False, -1)), rank(one))
+    return [one for one in holds if rank(one) == best[_place(one)]]
 
 
 def _place(hold: Hold) -> tuple[str, str, str]:

@@ -66,7 +66,7 @@ def test_statements_alone_show_nothing_and_that_is_said(tmp_path):
 
 
 TOLD = [say.asyncpg, say.psycopg, say.cmap_java, say.cmap_go, say.cmap_dotnet]
-ODD = [say.asyncpg_lost, say.asyncpg_background, say.psycopg_handed_on]
+ODD = [say.asyncpg_lost, say.asyncpg_background, say.asyncpg_beside_sqlalchemy, say.psycopg_handed_on]
 SILENT = {say.pymysql: "python-dbapi", say.sqlite3: "python-sqlite3", say.psycopg2: "python-psycopg2"}
 each_told = pytest.mark.parametrize("one", TOLD, ids=lambda one: one.__name__)
 
@@ -116,6 +116,10 @@ def test_the_healthy_twin_is_left_alone(healthy, one):
 
 def test_a_connection_that_died_under_its_user_is_not_leaked(healthy):
     assert not of(healthy, say.asyncpg_lost).findings
+
+
+def test_a_pool_beside_sqlalchemy_in_one_process_is_judged_without_it(healthy):
+    assert not of(healthy, say.asyncpg_beside_sqlalchemy).findings
 
 
 def test_a_transaction_in_which_work_goes_on_is_in_use(healthy):
