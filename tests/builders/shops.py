@@ -84,16 +84,16 @@ def xsam(process: Process, one: Borrow) -> None:
 
 
 def micrometer(process: Process, one: Borrow) -> None:
-    """datasource-micrometer: the hold is a span, and its statements are the children."""
+    """datasource-micrometer: the hold is a span, and its statements are its siblings."""
     own = {"jdbc__datasource__name": "dataSource"}
     more = {"jdbc__datasource__pool": "HikariPool-1"}
-    hold = process.span(
+    process.span(
         "connection", one.start, one.end or one.start, parent=one.owner, scope=MICROMETER, sent=one.end is not None,
         happened=(("acquired", one.start + 0.001),), **own, **more,
     )  # fmt: skip
     for at in one.uses:
         query = {"jdbc.query[0]": one.statement, "jdbc.row-affected": 1}
-        process.span("query", at, at + 0.002, parent=hold, scope=MICROMETER, **own, **query)
+        process.span("query", at, at + 0.002, parent=one.owner, scope=MICROMETER, **own, **query)
 
 
 Words = Callable[[Process, Borrow], None]

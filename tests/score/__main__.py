@@ -23,6 +23,7 @@ from simulator.scenarios import ALL
 
 from score import simulated
 from score.bars import Bars, held, read
+from score.exhaustion import coverages
 from score.measure import Row
 from score.processes import spread
 from score.simulated import SimulatedRow
@@ -75,7 +76,16 @@ def worlds(asked: argparse.Namespace, bars: Bars) -> tuple[list[SimulatedRow], l
     work = [(one, seed + 1) for one in chosen for seed in range(asked.seeds)]
     rows = spread(simulated.measure, work, asked.jobs) if work else []
     cells = [[cell(row) for cell in SIMULATED.values()] for row in rows]
-    return rows, simulated.misses(rows, bars.simulated), table(list(SIMULATED), cells, [[] for _ in rows])
+    text = table(list(SIMULATED), cells, [[] for _ in rows])
+    below = simulated.misses(rows, bars.simulated)
+    if not asked.names:
+        shares = coverages()
+        text += "\n\nhow often the interval of exhaustion (90 %) holds the truth\n"
+        text += table(["pool", "covered"], list(shares.items()), [[] for _ in shares])
+        mean = sum(shares.values()) / len(shares)
+        if not bars.simulated["coverage_low"] <= mean <= bars.simulated["coverage_high"]:
+            below.append(f"the interval of exhaustion holds the truth in {mean:.3f}")
+    return rows, below, text
 
 
 def _arguments() -> argparse.Namespace:

@@ -53,7 +53,7 @@ def covered(drain: Drain, runs: int, seed: int) -> float:
     return sum(hits) / runs
 
 
-def coverages(runs: int = 400, seed: int = 1) -> Mapping[str, float]:
+def coverages(runs: int = 200, seed: int = 1) -> Mapping[str, float]:
     """Of every kind of drain."""
     return {one.name: covered(one, runs, seed) for one in DRAINS}
 

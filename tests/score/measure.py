@@ -23,7 +23,7 @@ FEWEST = 3
 LATER = (6 * 3600 * SECOND,)
 # How often a recording is judged while it arrives: where names are expected their delay is measured so finely.
 _STEPS = {"named": 5 * SECOND, "counted": 10 * SECOND, "blind": 15 * SECOND}
-# Libraries in which the pool's metric counts and elimination names some of those that it has counted already.
+# What elimination names is among what the pool's metric counts.
 _WITHIN_THE_COUNT = "eliminated"
 NAMEABLE = (CoverageLevel.CERTAIN, CoverageLevel.INFERRED)
 
@@ -70,8 +70,8 @@ def measure(bench: Bench, capture: Capture, grace: float, expected: str | None) 
         sample=capture.name,
         expected=expected or claimed(last),
         leaks=capture.leaked().total(),
-        counted=_told(last),
-        error=max((_told(one) - capture.leaked().total() for one in reports), key=abs),
+        counted=told(last),
+        error=max((told(one) - capture.leaked().total() for one in reports), key=abs),
         false=len(watched.false),
         coverage=sorted({str(one.level) for one in last.coverage}),
         delay=_delay(watched, requests, capture, grace),
@@ -107,9 +107,11 @@ def _accusing(report: LeakReport) -> list[Finding]:
     return [one for one in report.findings if one.verdict in ACCUSING]
 
 
-def _told(report: LeakReport) -> int:
-    """How many connections findings say are gone, named or not."""
-    return sum(one.leaked_count for one in _accusing(report) if one.family != _WITHIN_THE_COUNT)
+def told(report: LeakReport) -> int:
+    """How many connections are said to be gone: a pool's count, which is whole beside its names, else the names."""
+    accusing = _accusing(report)
+    counted = [one for one in accusing if not one.instances]
+    return sum(one.leaked_count for one in counted or accusing if one.family != _WITHIN_THE_COUNT)
 
 
 def _watch(watched: _Watched, report: LeakReport, capture: Capture, moment: int) -> None:
@@ -119,9 +121,9 @@ def _watch(watched: _Watched, report: LeakReport, capture: Capture, moment: int)
         # A finding is false when nobody it names forgot anything; one without names, when nobody at all did.
         if not (traces & set(forgotten) if traces else forgotten):
             watched.false.add(one.id)
-    for trace in named(report):
-        watched.first_named.setdefault(trace, moment)
-    if watched.first_counted is None and _told(report):
+        for trace in traces:
+            watched.first_named.setdefault(trace, moment)
+    if watched.first_counted is None and told(report):
         watched.first_counted = moment
 
 
@@ -135,15 +137,15 @@ def _shares(reports: Sequence[LeakReport], capture: Capture) -> tuple[float | No
 
 
 def _delay(watched: _Watched, requests: Sequence[Request], capture: Capture, grace: float) -> float | None:
-    """Seconds beyond the grace until it was said: the median over the names, from the last telemetry about each.
+    """Seconds beyond the grace until it was accused: the median over the names, from the last telemetry about each.
 
     Where nobody is named, from the third leak to the first count: fewer are not counted.
     """
     leaked: Counter[str] = capture.leaked()
     found = {trace: moment for trace, moment in watched.first_named.items() if trace in leaked}
     if found:
-        told = _last_heard(requests, set(found))
-        return round(statistics.median((moment - told[trace]) / SECOND - grace for trace, moment in found.items()), 1)
+        heard = _last_heard(requests, set(found))
+        return round(statistics.median((moment - heard[trace]) / SECOND - grace for trace, moment in found.items()), 1)
     taken = sorted(one["t_acquire"] for one in capture.labels["leaks"])
     if watched.first_counted is None or len(taken) < FEWEST:
         return None

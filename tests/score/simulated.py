@@ -15,6 +15,7 @@ from simulator.columns import EPOCH
 from simulator.history import PATHS, History, Scenario, simulate
 from simulator.words import telemetry
 
+from score.measure import told
 from tracecollect.model import SECOND, Finding, LeakReport, Verdict
 
 GRACE = 120.0
@@ -70,11 +71,11 @@ def measure(bench: Bench, world: tuple[Scenario, int]) -> SimulatedRow:
     """One world, which is a scenario and a seed."""
     scenario, seed = world
     history = simulate(scenario, seed)
-    told = telemetry(history, seed)
-    guilty = {told.trace_ids[row] for row in np.flatnonzero(history.leaked).tolist()}
+    telling = telemetry(history, seed)
+    guilty = {telling.trace_ids[row] for row in np.flatnonzero(history.leaked).tolist()}
     culprits = {PATHS[one.path].name for one in scenario.leaks}
     said, report = _Said(), None
-    for moment, part in _arrivals(told.tables, scenario.hours * 3600):
+    for moment, part in _arrivals(telling.tables, scenario.hours * 3600):
         bench.insert(part)
         report = bench.leaks(EPOCH + round(moment * SECOND), grace=GRACE)
         _listen(said, report, culprits)
@@ -85,12 +86,10 @@ def measure(bench: Bench, world: tuple[Scenario, int]) -> SimulatedRow:
     row.suspects = len(said.accused - said.leaked - guilty)
     row.victims = len(said.victims)
     row.paths, row.paths_right = len(said.tops), sum(said.tops)
-    knowable = {told.trace_ids[one] for one in np.flatnonzero(_knowable(history)).tolist()}
+    knowable = {telling.trace_ids[one] for one in np.flatnonzero(_knowable(history)).tolist()}
     row.knowable, row.found = len(knowable), len(knowable & said.accused)
     row.held = int(np.count_nonzero(history.held_at_end() & _old(history)))
-    row.counted = (
-        0 if report is None else sum(one.leaked_count for one in _accusing(report) if one.family != "eliminated")
-    )
+    row.counted = 0 if report is None else told(report)
     return row
 
 
