@@ -1,4 +1,4 @@
-// What the pool said of itself over the same axis: in use as an area, waiting as a line, its size as a dashed line.
+// What a pool or a process said of itself over the same axis: in use as an area, waiting as a line, the size dashed.
 
 import { h, s } from "./dom.js";
 import { percent } from "./lanes.js";
@@ -9,20 +9,26 @@ import { color, look } from "./theme.js";
 
 const HEIGHT = 64;
 const MEASURES = /** @type {const} */ (["used", "max", "pending"]);
+/** A limit so far above all values would flatten them: it is said and not drawn. */
+const FAR = 4;
 
 /**
  * @param {import("./types.js").Occupancy} pool
  * @param {Axis} axis
  */
 export function occupancy(pool, axis) {
-  const top = Math.max(1, ...pool.samples.flatMap((one) => MEASURES.map((name) => one[name] ?? 0)));
-  const drawn = MEASURES.filter((name) => pool.samples.some((one) => one[name] !== null));
+  const values = (/** @type {readonly ("used" | "max" | "pending")[]} */ names) => pool.samples.flatMap((one) => names.map((name) => one[name] ?? 0));
+  const said = MEASURES.filter((name) => pool.samples.some((one) => one[name] !== null));
+  const most = Math.max(1, ...values(["used", "pending"]));
+  const far = Math.max(0, ...values(["max"])) > FAR * most;
+  const drawn = said.filter((name) => name !== "max" || !far);
+  const top = Math.max(1, ...values(drawn));
   const last = (/** @type {"used" | "max" | "pending"} */ name) => pool.samples.findLast((one) => one[name] !== null)?.[name] ?? 0;
-  const words = drawn.map((name) => `${look(name).words} ${last(name)}`).join(", ");
+  const words = said.map((name) => `${name === "used" ? pool.says : look(name).words} ${last(name).toLocaleString("en-US")}`).join(", ");
   return h(
     "div",
     { class: "lane occupancy" },
-    h("span", { class: "label" }, h("b", { class: "what", title: pool.label }, pool.label), h("small", {}, `${words} at last, up to ${top}`)),
+    h("span", { class: "label" }, h("b", { class: "what", title: pool.label }, pool.label), h("small", {}, `${words} at last, up to ${most.toLocaleString("en-US")}`)),
     h(
       "span",
       { class: "track" },

@@ -37,6 +37,7 @@ export function timeline(timeline, how = {}) {
     h("div", { class: "lane head" }, h("span", { class: "label" }, axis.clock ? "UTC" : "since the start"), ruler(axis)),
     h("div", { class: "lanes" }, ...rows),
     rows.length ? null : h("p", { class: "quiet" }, "No connection to draw."),
+    ...timeline.beside.map((one) => occupancy(one, axis)),
     ...timeline.folded.map((line) => h("p", { class: "quiet" }, line)),
     ...timeline.notes.map((line) => h("p", { class: "quiet" }, line)),
     legend(lanes),

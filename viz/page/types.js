@@ -124,7 +124,7 @@
  */
 
 /** @typedef {{at: number, used: number | null, max: number | null, pending: number | null}} Sample */
-/** @typedef {{label: string, samples: Sample[]}} Occupancy */
+/** @typedef {{label: string, samples: Sample[], says: string}} Occupancy */
 
 /**
  * @typedef {object} Timeline
@@ -133,6 +133,7 @@
  * @property {Axis} axis
  * @property {Lane[]} lanes
  * @property {Occupancy | null} occupancy
+ * @property {Occupancy[]} beside
  * @property {string[]} folded
  * @property {string[]} notes
  */

@@ -30,6 +30,8 @@ export function waterfall(trace, tell) {
   const folded = new Map();
   /** @type {Set<number>} */
   let found = new Set();
+  /** @type {Map<number, HTMLElement>} lanes that are elements now: what stays in sight stays what it is */
+  let shown = new Map();
   let total = 0;
   let selected = -1;
   let closed = new AbortController();
@@ -89,11 +91,27 @@ export function waterfall(trace, tell) {
     inside.style.height = `${tallness()}px`;
     box.style.setProperty("--tall", `${tallness() + 4}px`);
     rows.style.transform = `translateY(${Math.max(0, box.scrollTop - (exact - first) * HEIGHT)}px)`;
-    const drawn = [];
-    for (let place = first; place < Math.min(visible(), first + room); place += 1) drawn.push(rowElement(rowAt(place)));
-    rows.replaceChildren(...drawn);
+    const drawn = new Map();
+    for (let place = first; place < Math.min(visible(), first + room); place += 1) {
+      const row = rowAt(place);
+      drawn.set(row, (lanes.has(row) && shown.get(row)) || rowElement(row));
+    }
+    for (const [row, element] of shown) if (drawn.get(row) !== element) element.remove();
+    let next = rows.firstElementChild;
+    for (const element of drawn.values()) {
+      if (element === next) next = next?.nextElementSibling ?? null;
+      else rows.insertBefore(element, next);
+    }
+    shown = drawn;
     box.setAttribute("aria-rowcount", String(total));
     if (selected >= 0) box.setAttribute("aria-activedescendant", `lane-${selected}`);
+  }
+
+  /** Draw what is in sight anew: something about the lanes has changed, not only what is in sight of them. */
+  function redraw() {
+    for (const element of shown.values()) element.remove();
+    shown = new Map();
+    draw();
   }
 
   /** @param {number} row */
@@ -149,7 +167,7 @@ export function waterfall(trace, tell) {
     stretch.timeline.lanes.forEach((lane, number) => lanes.set(first + number, { lane, below: stretch.below[number] ?? 0 }));
     forget(first);
     tell.loaded(stretch);
-    draw();
+    redraw();
   }
 
   /** What is far from the newest stretch can be asked for again. @param {number} near */
@@ -163,11 +181,11 @@ export function waterfall(trace, tell) {
   function toggle(row) {
     const known = lanes.get(row);
     if (!known?.below) return;
-    if (folded.delete(row)) return draw();
+    if (folded.delete(row)) return redraw();
     // What lies inside is unfolded: an inner one would be counted twice.
     for (const inner of [...folded.keys()]) if (inner > row && inner <= row + known.below) folded.delete(inner);
     folded.set(row, known.below);
-    draw();
+    redraw();
   }
 
   /** Unfold whatever hides a lane. @param {number} row */
@@ -183,7 +201,7 @@ export function waterfall(trace, tell) {
     const room = box.clientHeight / HEIGHT;
     const top = tall ? (place / Math.max(1, visible() - room)) * (tallness() - box.clientHeight) : place * HEIGHT;
     if (tall || top < box.scrollTop || top > box.scrollTop + box.clientHeight - 2 * HEIGHT) box.scrollTop = Math.max(0, top - box.clientHeight / 3);
-    draw();
+    redraw();
   }
 
   /** Select a lane and show it; its details follow when it was read. @param {number} row */
@@ -232,7 +250,7 @@ export function waterfall(trace, tell) {
     /** Mark the lanes that were searched for. @param {number[]} rows */
     mark(rows) {
       found = new Set(rows);
-      draw();
+      redraw();
     },
     selected: () => selected,
     focus: () => box.focus({ preventScroll: true }),
