@@ -46,6 +46,6 @@ def _plain(kind: Column) -> Column:
 
 _DECODERS: Mapping[Telemetry, Callable[[Sequence[bytes], Ints], Mapping[str, pa.Table]]] = {
     Telemetry.TRACES: lambda bodies, came: {"otel_traces": trace_columns(bodies, came)},
-    Telemetry.LOGS: lambda bodies, came: {"otel_logs": log_columns(bodies, came)},
+    Telemetry.LOGS: log_columns,
     Telemetry.METRICS: metric_columns,
 }

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from tracecollect.wire.columns import Column, Ints, hex_ids, labels, numbers, parents, text, times, times_or
 from tracecollect.wire.schema import decoder
+from tracecollect.wire.traces import trace_columns
+from tracecollect.wire.unfinished import partial_requests
 from tracecollect.wire.values import attributes, values
 
 
-def log_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
-    """The log records of many requests. A record without its own time has the time it was observed or arrived."""
+def log_columns(bodies: Sequence[bytes], arrived: Ints) -> Mapping[str, pa.Table]:
+    """The log records of many requests, and the spans that some of them tell of before they end.
+
+    A record without its own time has the time it was observed or arrived.
+    """
     of_request: Column = decoder("LogsRequest").list_to_record_batch(list(bodies)).column(0)
     resources = of_request.values
     scopes = resources.field("scope_logs").values
@@ -22,7 +27,10 @@ def log_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
     resource_of = parents(resources.field("scope_logs"))[scope_of]
     came = arrived[parents(of_request)[resource_of]]
     happened, observed = numbers(records.field("time_unix_nano")), numbers(records.field("observed_time_unix_nano"))
-    return pa.table(
+    own, texts = attributes(records.field("attributes")), values(records.field("body"))
+    partial, since = partial_requests(own, texts, came)
+    spans = {"otel_traces": trace_columns(partial, np.asarray(since, np.int64))} if partial else {}
+    table = pa.table(
         {
             "Timestamp": times_or(np.where(happened != 0, happened, observed), came),
             "TraceId": hex_ids(records.field("trace_id"), 16),
@@ -30,14 +38,15 @@ def log_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
             "TraceFlags": pa.array(numbers(records.field("flags")).astype(np.uint8)),
             "SeverityText": labels(records.field("severity_text")),
             "SeverityNumber": pa.array(np.clip(numbers(records.field("severity_number")), 0, 255).astype(np.uint8)),
-            "Body": values(records.field("body")),
-            "LogAttributes": attributes(records.field("attributes")).maps(),
+            "Body": texts,
+            "LogAttributes": own.maps(),
             "EventName": labels(records.field("event_name")),
             **resource_columns(resources, resource_of),
             **scope_columns(scopes, scope_of),
             "Arrived": times(came.astype(np.uint64)),
         }
     )
+    return {"otel_logs": table, **spans}
 
 
 def resource_columns(resources: Column, resource_of: Ints) -> dict[str, Column]:

@@ -25,6 +25,7 @@ from tracecollect.wire.columns import (
     times_or,
 )
 from tracecollect.wire.schema import decoder
+from tracecollect.wire.unfinished import pending_rows, real_ids
 from tracecollect.wire.values import attributes
 
 KINDS = pa.array(["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"])
@@ -45,12 +46,13 @@ def trace_columns(bodies: Sequence[bytes], arrived: Ints) -> pa.Table:
     keep = valid_spans(spans)
     if not keep.all():
         spans, scope_of, resource_of, came = spans.filter(pa.array(keep)), scope_of[keep], resource_of[keep], came[keep]
+    own = attributes(spans.field("attributes"))
     return pa.table(
         {
-            **_identity(spans),
+            **_identity(spans, own),
             **_scope(scopes.field("scope"), scope_of),
             **_resource(resources.field("resource"), resource_of),
-            **_course(spans, came),
+            **_course(spans, own, came),
             **_events(spans.field("events")),
             **_links(spans.field("links")),
             "Arrived": times(came.astype(np.uint64)),
@@ -64,11 +66,15 @@ def valid_spans(spans: Column) -> Mask:
     return good_ids(spans.field("trace_id"), 16) & good_ids(spans.field("span_id"), 8) & named
 
 
-def _identity(spans: Column) -> dict[str, Column]:
+def _identity(spans: Column, own: Attributes) -> dict[str, Column]:
+    ids, above = hex_ids(spans.field("span_id"), 8), hex_ids(spans.field("parent_span_id"), 8)
+    pending = pending_rows(own)
+    if len(pending):
+        ids, above = real_ids(ids, above, own, pending)
     return {
         "TraceId": hex_ids(spans.field("trace_id"), 16),
-        "SpanId": hex_ids(spans.field("span_id"), 8),
-        "ParentSpanId": hex_ids(spans.field("parent_span_id"), 8),
+        "SpanId": ids,
+        "ParentSpanId": above,
         "TraceState": text(spans.field("trace_state")),
         "SpanName": labels(spans.field("name")),
         "SpanKind": _named(KINDS, spans.field("kind")),
@@ -92,7 +98,7 @@ def _resource(resources: Column, resource_of: Ints) -> dict[str, Column]:
     }
 
 
-def _course(spans: Column, came: Ints) -> dict[str, Column]:
+def _course(spans: Column, own: Attributes, came: Ints) -> dict[str, Column]:
     start, end = numbers(spans.field("start_time_unix_nano")), numbers(spans.field("end_time_unix_nano"))
     status = spans.field("status")
     return {
@@ -100,7 +106,7 @@ def _course(spans: Column, came: Ints) -> dict[str, Column]:
         "Duration": pa.array(np.where((end > start) & (start != 0), end - start, np.uint64(0))),
         "StatusCode": _named(CODES, status.field("code")),
         "StatusMessage": text(status.field("message")),
-        "SpanAttributes": _marked(attributes(spans.field("attributes")), start, end).maps(),
+        "SpanAttributes": _marked(own, start, end).maps(),
     }
 
 
@@ -113,7 +119,7 @@ def _named(words: Column, column: Column) -> Column:
 
 def _marked(own: Attributes, start: Nanos, end: Nanos) -> Attributes:
     """Spans without an end are still running; no start, or an end before it, is somebody's clock."""
-    running = np.flatnonzero(end == 0)
+    running = np.union1d(np.flatnonzero(end == 0), pending_rows(own))
     if len(running):
         own = own.with_entry(running, OPEN, "true")
     for what, spans in (("end before start", (end < start) & (end != 0)), ("no start", start == 0)):
