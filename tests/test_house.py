@@ -27,7 +27,7 @@ LONGEST = 400
 LONGER = {"tracecollect/model.py"}
 TOP = {
     *("Makefile", "pyproject.toml", "Dockerfile", "docker-compose.yml"),
-    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"),
     *("proto", "tracecollect", "viz", "tests", "bench", "docs"),
     *(".ci", ".gitignore", ".dockerignore"),
 }
@@ -61,7 +61,7 @@ def _ignored(name: str, rules: list[str]) -> bool:
 
 def code(*under: str) -> dict[str, str]:
     """Text by path."""
-    paths = [path for one in under for path in kept(one) if path.suffix in CODE]
+    paths = [path for one in under for path in kept(one) if path.suffix in CODE and "seeds" not in path.parts]
     return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
 
 

@@ -178,6 +178,7 @@ class Owner:
     name: str
     start: Instant
     end: Instant
+    kind: SpanKind = SpanKind.SERVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping
 def owners_in(spans: Iterable[Span]) -> tuple[Owner, ...]:
     """The entry spans among a trace's spans, by the rule of `storage/queries/holds_owners.sql`."""
     return tuple(
-        Owner(one.trace_id, one.span_id, one.service, one.instance, one.name, one.start, one.end)
+        Owner(one.trace_id, one.span_id, one.service, one.instance, one.name, one.start, one.end, one.kind)
         for one in spans
         if not one.open and (one.kind in _ENTERED or (one.kind not in _CALLING and _has_no_caller_here(one)))
     )

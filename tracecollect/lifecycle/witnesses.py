@@ -11,7 +11,7 @@ from tracecollect.lifecycle.counts import Counted
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.lifecycle.verdicts import Beside, acquired_at, last_sign
-from tracecollect.model import SECOND, Instant, Owner, Signal
+from tracecollect.model import SECOND, Instant, Owner, Signal, SpanKind
 from tracecollect.ports import OpenKey, Taken
 
 Held = tuple[OpenKey, Sequence[Signal]]
@@ -21,9 +21,10 @@ _YOUTH = 60 * SECOND
 # A process that went on so long without taking another one has shown that it wants no more.
 _SETTLED = 600 * SECOND
 _FEW = 2
-# So many borrows of others, and each of them as often, before a connection that was back would have been among them.
-_LEAST_TAKEN = 3
-_ROUNDS = 2
+# So much traffic of others (each borrow is taken and given back), and of each of them as often, before a connection
+# that was back would have been among them.
+_LEAST_TAKEN = 6
+_ROUNDS = 4
 COLLECTED = "collected"
 """The pair under which dialects note what garbage collection took back."""
 
@@ -46,7 +47,7 @@ class Surroundings:
             taken_again=again,
             missed=missed,
             gap=_broke_off(self._facts.minutes.get(key.instance, ()), sign),
-            young=self._is_young(key, run, began),
+            young=self._is_young(key, run, began, owner),
             session=self._saw(run, owner),
             late=self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None,
         )
@@ -56,10 +57,13 @@ class Surroundings:
         seen = self._facts.sessions.get(run[0].trace_id)
         return seen is not None and owner is not None and seen.last_at > owner.end + self._facts.grace
 
-    def _is_young(self, key: OpenKey, run: Sequence[Signal], began: Instant) -> bool:
+    def _is_young(self, key: OpenKey, run: Sequence[Signal], began: Instant, owner: Owner | None) -> bool:
         born, heard = self._facts.first_heard(key.instance), self._facts.last_heard(key.instance)
+        if began >= born + _YOUTH or self._sites[_site(key, run)] > _FEW:
+            return False
+        # A request that kept one has forgotten it, unless it stays at that; a job at the start may mean to.
         settled = min(heard, self._facts.now) - began > _SETTLED
-        return settled and began < born + _YOUTH and self._sites[_site(key, run)] <= _FEW
+        return settled or (owner is not None and owner.kind not in (SpanKind.SERVER, SpanKind.CONSUMER))
 
 
 def _site(key: OpenKey, run: Sequence[Signal]) -> tuple[str, str, str, str]:

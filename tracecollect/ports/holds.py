@@ -128,7 +128,7 @@ class HoldReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When one physical connection of a pool was taken, in order of time."""
+    """When one physical connection of a pool was taken or given back, in order of time."""
 
     instance: str
     pool: str

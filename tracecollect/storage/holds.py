@@ -11,7 +11,7 @@ from tracecollect.model import Instant, Owner, PoolSample, Role, Signal, SignalK
 from tracecollect.ports import InstanceSeen, KeyTotals, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
-from tracecollect.storage.rows import Row
+from tracecollect.storage.rows import Row, span_kind
 from tracecollect.storage.witnesses import StoredWitnesses, bounds
 
 _log = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ class StoredHolds(StoredWitnesses):
                 row["name"],
                 Instant(row["start_ns"]),
                 Instant(row["end_ns"]),
+                span_kind(row["kind"]),
             )
             for row in found
         ]

@@ -80,6 +80,11 @@ def setting_columns(values: Mapping[str, str], origins: Mapping[str, str], versi
     )
 
 
+def span_kind(text: str) -> SpanKind:
+    """A span's kind; unspecified where it is none that is known."""
+    return _word(text, SpanKind.UNSPECIFIED)
+
+
 def _word(text: str, otherwise: _Word) -> _Word:
     """A word of an enumeration; tables filled by others may hold one that we do not know."""
     kind = type(otherwise)

@@ -1,7 +1,8 @@
--- When each physical connection of these processes was taken: a connection that is taken again came back before.
+-- When each physical connection of these processes was taken or given back: one of which that is heard later came back
+-- before, even if the news of one of them is lost.
 SELECT instance, s.pool AS pool, s.connection_id AS connection, arraySort(groupUniqArray(toUnixTimestamp64Nano(at))) AS taken
 FROM connection_signals AS s
-WHERE instance IN {instances:Array(String)} AND signal = 'acquired' AND role IN ('open', 'note') AND s.connection_id != ''
+WHERE instance IN {instances:Array(String)} AND signal IN ('acquired', 'released') AND role != 'pin' AND s.connection_id != ''
   AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
   AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
 GROUP BY instance, pool, connection

@@ -11,6 +11,9 @@ FROM
         SELECT TraceId, ParentSpanId, {instance} AS instance
         FROM otel_traces
         WHERE TraceId < {below:String} AND ServiceName IN {services:Array(String)} AND bitAnd(Flags, 768) = 256 AND ParentSpanId != ''
+          -- Spans that are holds themselves are the question, not the measure.
+          AND (TraceId, ParentSpanId) NOT IN (SELECT trace_id, key FROM connection_signals WHERE role = 'open' AND key = parent_id AND trace_id < {below:String}
+                                              AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64}))
           AND Timestamp >= fromUnixTimestamp64Nano({since:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64})
     )
     GROUP BY instance, TraceId, ParentSpanId

@@ -1,6 +1,6 @@
 -- The entry spans of these traces: server, consumer, root, or called from another process. A client span without a
 -- parent is a statement, not a request: it owns nothing.
-SELECT TraceId AS trace_id, SpanId AS span_id, any(ServiceName) AS service, any({instance}) AS instance, any(SpanName) AS name,
+SELECT TraceId AS trace_id, SpanId AS span_id, any(ServiceName) AS service, any({instance}) AS instance, any(SpanName) AS name, any(SpanKind) AS kind,
        toUnixTimestamp64Nano(min(Timestamp)) AS start_ns,
        toUnixTimestamp64Nano(max(Timestamp + toIntervalNanosecond(Duration))) AS end_ns
 FROM otel_traces
