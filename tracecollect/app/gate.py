@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tracecollect.app.parts import extra, journal_path, stored
+from tracecollect.app.parts import extra, intake, stored
 from tracecollect.errors import StoreError, UsageError
 from tracecollect.model import SECOND, Hold, Instant, LeakQuery, LeakReport, Lifecycle, Verdict, Window
 from tracecollect.settings import Settings, seconds
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracecollect.pipeline import Pipeline
-    from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
+    from tracecollect.receivers.listeners import Listeners
     from tracecollect.storage.local import LocalAnswers
 
 _STRAGGLERS_SECONDS = 1.0
@@ -59,7 +59,7 @@ def around(settings: Settings, command: Sequence[str], *, name: str, probe: bool
         thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="gate"))
         began = Instant(time.time_ns() - SECOND)
         receiver = _receiver(inside, stack)
-        child = _started(command, environment(os.environ, receiver.port, name, probe=probe))
+        child = _started(command, environment(os.environ, receiver.grpc_port, name, probe=probe))
         opened = thread.submit(_opened, inside)
         status = _waited(child)
         receiver.stop(_STRAGGLERS_SECONDS)
@@ -90,14 +90,10 @@ def environment(given: Mapping[str, str], port: int, name: str, *, probe: bool) 
     return {**wished, **kept, **ours}
 
 
-def _receiver(settings: Settings, stack: ExitStack) -> OtlpGrpcReceiver:
-    from tracecollect.journal import JournalWriter
-    from tracecollect.receivers.intake import Intake
-    from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
+def _receiver(settings: Settings, stack: ExitStack) -> Listeners:
+    from tracecollect.receivers.listeners import Listeners, Listening
 
-    writer = JournalWriter(journal_path(settings), max_bytes=settings.journal_max_bytes)
-    stack.callback(writer.close)
-    receiver = OtlpGrpcReceiver(Intake(writer, max_body=settings.max_request_bytes), port=0)
+    receiver = Listeners(intake(settings, stack), Listening(grpc=("127.0.0.1", 0)))
     receiver.start()
     stack.callback(receiver.stop, 0)
     return receiver
@@ -146,7 +142,7 @@ def _opened(settings: Settings) -> _House:
     from tracecollect.storage.local import LocalAnswers
 
     with ExitStack() as stack:
-        store, pipeline = stored(settings, stack)
+        store, pipeline, _ = stored(settings, stack)
         return _House(LocalAnswers(store, grace=0), pipeline, stack.pop_all())
     raise AssertionError("unreachable")
 
