@@ -158,7 +158,7 @@ def _parsed(path: Path, number: int, line: bytes) -> Recorded:
         if "b64" in document:
             return Recorded(Telemetry(document["signal"]), base64.b64decode(document["b64"], validate=True), number)
         return _otlp(path, number, document)
-    except (ValueError, KeyError, TypeError, AttributeError, json_format.ParseError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, json_format.ParseError) as error:
         raise CaptureError(f"{path}:{number}: not OTLP JSON and no capture: {error}", hint=_HINT) from error
 
 

@@ -46,7 +46,7 @@ def read_request(telemetry: Telemetry, text: bytes) -> bytes:
         if not isinstance(document, dict):
             raise Rejected("the request is not a JSON object", hint="it must be an OTLP export request")
         return to_protobuf(telemetry, document)
-    except (ValueError, TypeError, AttributeError, RecursionError, json_format.ParseError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, json_format.ParseError) as error:
         raise Rejected(
             f"not a well-formed OTLP/JSON {telemetry} request: {str(error) or type(error).__name__}",
             hint="see the sender's exporter",

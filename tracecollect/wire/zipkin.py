@@ -43,7 +43,7 @@ def read_spans(text: bytes) -> bytes:
     for number, one in enumerate(spans):
         try:
             request.add(one)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise Rejected(f"span {number} is no Zipkin span: {error}", hint="see zipkin.io/zipkin-api") from error
     return bytes(request.message.SerializeToString())
 
