@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tracecollect.app.parts import extra, journal_path, stored
+from tracecollect.app.parts import extra, intake, stored
 from tracecollect.errors import StoreError, UsageError
 from tracecollect.model import SECOND, Hold, Instant, LeakQuery, LeakReport, Lifecycle, Verdict, Window
 from tracecollect.settings import Settings
@@ -92,13 +92,9 @@ def environment(given: Mapping[str, str], port: int, name: str, *, probe: bool) 
 
 
 def _listening(settings: Settings, stack: ExitStack) -> Listeners:
-    from tracecollect.journal import JournalWriter
-    from tracecollect.receivers.intake import Intake
     from tracecollect.receivers.listeners import Listeners, Listening
 
-    writer = JournalWriter(journal_path(settings), max_bytes=settings.journal_max_bytes)
-    stack.callback(writer.close)
-    listeners = Listeners(Intake(writer, max_body=settings.max_request_bytes), Listening(grpc=("127.0.0.1", 0)))
+    listeners = Listeners(intake(settings, stack), Listening(grpc=("127.0.0.1", 0)))
     listeners.start()
     stack.callback(listeners.stop, 0)
     return listeners
