@@ -100,3 +100,26 @@ def test_the_chance_of_loss_is_told_at_once_also_among_millions(keys):
     world = replace(WORLD, keys=keys, opened=keys // 100, loss=SpanLoss("i", 10**6, 0))
     assert world.chance < 1e-6
     assert replace(world, opened=1).chance > 1e-3
+
+
+# --- the process says so itself ------------------------------------------------------------------------
+
+ABANDONED = replace(use(9_999, Role.NOTE), kind=SignalKind.CLOSED, reason="abandoned")
+OVER = replace(WORLD, ended=True, grace=0, loss=None, keys=1, opened=1)
+
+
+def test_what_was_held_when_the_last_process_ended_is_leaked_without_owner_loss_or_grace():
+    opinion = judge_hold([use(9_998), ABANDONED], [], OVER)
+    assert (opinion.verdict, opinion.witness) == (Verdict.LEAKED, "process")
+
+
+def test_what_nobody_told_at_the_end_is_judged_by_its_owner_as_ever():
+    assert judge_hold([use(9_998)], [], OVER).verdict is Verdict.HELD_LONG
+
+
+def test_where_processes_come_and_go_one_that_ends_with_its_listener_accuses_nobody():
+    assert judge_hold([use(100), ABANDONED], [], WORLD).verdict is Verdict.HELD_LONG
+
+
+def test_the_end_of_a_process_is_no_use_of_what_it_held():
+    assert judge_hold([use(100), ABANDONED], [ENDED], WORLD).verdict is Verdict.LEAKED

@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 import weakref
+from importlib.metadata import requires
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
+from packaging.requirements import Requirement
 
 import tracecollect.probe
 from tracecollect.probe import Probe, outbox
@@ -39,6 +41,13 @@ def test_it_imports_neither_the_sdk_nor_anything_of_the_collector():
     assert ours == set()
     assert not others & {"chdb", "pyarrow", "grpc", "click", "httpx", "networkx", "psycopg", "sqlite3"}
     assert not [one for one in loaded if one.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]
+
+
+def test_its_extra_brings_neither_engine_nor_arrow():
+    wanted = [Requirement(text) for text in requires("tracecollect")]
+    brought = {one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": "probe"})}
+    assert "opentelemetry-api" in brought
+    assert not brought & {"chdb-core", "clickhouse-connect", "pyarrow", "ptars", "grpcio", "opentelemetry-sdk"}
 
 
 def test_a_hold_costs_its_borrower_less_than_20_microseconds(watching):
