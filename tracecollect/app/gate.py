@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tracecollect.app.parts import extra, journal_path, stored
 from tracecollect.errors import StoreError, UsageError
 from tracecollect.model import SECOND, Hold, Instant, LeakQuery, LeakReport, Lifecycle, Verdict, Window
-from tracecollect.settings import Settings, seconds
+from tracecollect.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tracecollect.storage.local import LocalAnswers
 
 _STRAGGLERS_SECONDS = 1.0
+_PATIENCE_SECONDS = 60.0
 _STARTUP = Path(__file__).parent.parent / "probe" / "startup"
 
 
@@ -63,7 +64,7 @@ def around(settings: Settings, command: Sequence[str], *, name: str, probe: bool
         opened = thread.submit(_opened, inside)
         status = _waited(child)
         listeners.stop(_STRAGGLERS_SECONDS)
-        return thread.submit(_judged, opened.result(), began, status, seconds(settings.drain_timeout)).result()
+        return thread.submit(_judged, opened.result(), began, status).result()
 
 
 def environment(given: Mapping[str, str], port: int, name: str, *, probe: bool) -> dict[str, str]:
@@ -151,11 +152,12 @@ def _opened(settings: Settings) -> _House:
     raise AssertionError("unreachable")
 
 
-def _judged(house: _House, began: Instant, status: int, patience: float) -> Outcome:
+def _judged(house: _House, began: Instant, status: int) -> Outcome:
     with house.stack:
-        if not house.pipeline.drain(patience):
+        if not house.pipeline.drain(_PATIENCE_SECONDS):
             raise StoreError(
-                "what the command sent could not be stored in time", hint="a longer drain_timeout may help"
+                f"what the command sent could not be stored in {_PATIENCE_SECONDS:.0f} s",
+                hint="is the disk full, or the machine very busy? the command itself has ended as usual",
             )
         query = LeakQuery(since=began, grace=0, ended=True)
         report = house.answers.leaks(query)
