@@ -28,7 +28,8 @@ class Serving:
         self.otlp = f"127.0.0.1:{free_port()}"
         web = f"127.0.0.1:{free_port()}"
         self.url = f"http://{web}"
-        where = ("--data-dir", str(directory), "--otlp-grpc", self.otlp, "--web", web)
+        http = f"127.0.0.1:{free_port()}"
+        where = ("--data-dir", str(directory), "--otlp-grpc", self.otlp, "--otlp-http", http, "--web", web)
         self._command = [sys.executable, "-m", "tracecollect", "serve", *where, *more]
         self.start()
 

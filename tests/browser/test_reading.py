@@ -186,4 +186,4 @@ def test_labels_that_are_made_to_harm_are_only_read(shop, tab):
     expect(page.locator(".panel dt").filter(has_text="onerror")).to_be_visible()
     assert page.locator("main img[src=x]").count() == 0
     page.get_by_text("Who calls whom").click()
-    expect(page.locator(".picture img.laid")).to_be_visible()
+    expect(page.locator(".picture img.laid")).to_have_attribute("alt", re.compile("Calls of trace"))
