@@ -55,7 +55,7 @@ def start_pipeline(directory: Path, kind: str) -> subprocess.Popen[str]:
 
 def end(child: subprocess.Popen[str]) -> int:
     try:
-        child.communicate(timeout=60)
+        child.communicate(timeout=110)
     finally:
         child.kill()
     return child.returncode

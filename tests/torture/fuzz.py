@@ -53,7 +53,7 @@ class Lines:
 
 
 def keep(directory: Path, name: str, data: bytes) -> Path:
-    path = directory / f"{name}-{hashlib.blake2b(data, digest_size=6).hexdigest()}"
+    path = directory / f"{name}-{hashlib.blake2b(data, digest_size=6).hexdigest()}.bin"
     directory.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
