@@ -64,7 +64,7 @@ screenshots: page-tools
 KILLS ?= 200
 FUZZ_SECONDS ?= 600
 torture: install
-	TRACECOLLECT_TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest -m torture tests/torture
+	TRACECOLLECT_TORTURE_KILLS=$(KILLS) TRACECOLLECT_TORTURE_PATIENCE=900 $(BIN)/python -m pytest -m torture tests/torture
 	$(BIN)/python tests/torture/fuzz.py --seconds $(FUZZ_SECONDS)
 
 bench: install

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import random
 import sqlite3
 import subprocess
@@ -22,6 +23,8 @@ from tracecollect.receivers.listeners import Listening
 from tracecollect.receivers.otlp_grpc import SERVICES
 from tracecollect.receivers.process import Receivers
 
+# Seconds that the last pipeline has for what is left: many small batches on a busy machine.
+PATIENCE = float(os.environ.get("TRACECOLLECT_TORTURE_PATIENCE", "100"))
 EXPORT = f"/{SERVICES[Telemetry.TRACES]}/Export"
 
 
@@ -43,7 +46,13 @@ def receiving(directory: Path) -> Iterator[Receivers]:
 
 def start_pipeline(directory: Path, kind: str) -> subprocess.Popen[str]:
     child = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "unit" / "ingest" / "pipeline_process.py"), str(directory), kind],
+        [
+            sys.executable,
+            str(Path(__file__).parent / "unit" / "ingest" / "pipeline_process.py"),
+            str(directory),
+            kind,
+            str(PATIENCE),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -55,7 +64,7 @@ def start_pipeline(directory: Path, kind: str) -> subprocess.Popen[str]:
 
 def end(child: subprocess.Popen[str]) -> int:
     try:
-        child.communicate(timeout=110)
+        child.communicate(timeout=PATIENCE + 10)
     finally:
         child.kill()
     return child.returncode

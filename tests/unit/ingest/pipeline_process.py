@@ -1,6 +1,6 @@
 """A pipeline in a process of its own, to be killed: journal to a store, until stdin ends.
 
-    python pipeline_process.py DIRECTORY sqlite|chdb
+    python pipeline_process.py DIRECTORY sqlite|chdb SECONDS
 
 The SQLite store keeps the promise of `SpanWriter` in the plainest way: rows and token in one transaction.
 """
@@ -40,7 +40,7 @@ class SqliteStore:
         self._connection.close()
 
 
-def main(directory: Path, kind: str) -> None:
+def main(directory: Path, kind: str, patience: float) -> None:
     if kind == "chdb":
         from tracecollect.storage.clickhouse import ClickHouseStore
 
@@ -53,11 +53,11 @@ def main(directory: Path, kind: str) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.read()
-    drained = pipeline.stop(100)
+    drained = pipeline.stop(patience)
     backlog.close()
     store.close()
     sys.exit(0 if drained else 1)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
