@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1400, "height": 900}
-SPANS = 10_000
-LONG = f"{SPANS:032x}"
 
 
 def _left_out(reason: str) -> None:
@@ -69,7 +67,7 @@ class Shop:
 def shop(browser, tmp_path_factory) -> Iterator[Shop]:
     one = Capture("asyncpg-leak")
     place = tmp_path_factory.mktemp("shop")
-    many = long_trace.write(place / "long.jsonl", LONG, SPANS, one.begin)
+    many = long_trace.write(place / "long.jsonl", long_trace.LONG, long_trace.SPANS, one.begin)
     keep = ("--data-dir", str(place / "data"))
     os.environ["TRACECOLLECT_RETENTION"] = "3650d"
     try:

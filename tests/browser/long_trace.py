@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e{{7*7}}"
+SPANS = 10_000
+LONG = f"{SPANS:032x}"
 _LINE = 1000
 _SHALLOW = 12
 

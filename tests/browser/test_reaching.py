@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import LONG
+from long_trace import LONG
 from playwright_words import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import LONG, SPANS
+from long_trace import LONG, SPANS
 from playwright_words import expect
 
 pytestmark = [pytest.mark.slow]
