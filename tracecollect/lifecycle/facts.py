@@ -41,7 +41,7 @@ class Facts:
 
     The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, late returns,
     waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the database
-    saw idle in a transaction, by the trace that used each last.
+    saw idle in a transaction, by the trace that used each last; `activity` is what each process last did for a trace.
     """
 
     window: Window
@@ -61,6 +61,7 @@ class Facts:
     served: Mapping[str, Served] = field(default_factory=dict)
     alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
+    activity: Mapping[tuple[str, str], Instant] = field(default_factory=dict)
     ended: bool = False
 
     @property
@@ -136,6 +137,7 @@ def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
         waits=reader.waits(either, window, least=_LONG_WAIT) if either else (),
         served={one.instance: one for one in reader.served(out, window)} if out else {},
         alive=_alive(facts, reader, out),
+        activity=reader.activity(traces, window),
         sessions={one.trace_id: one for one in reader.sessions(traces, window)} if traces else {},
     )
 

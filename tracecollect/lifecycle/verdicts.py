@@ -89,7 +89,8 @@ class Beside:
     `taken_again`: its physical connection was borrowed later; `missed`: it was not, while its pool was used so much
     that it would have been; `gap`: the stream of its process broke off just then; `young`: it is one of few that the
     process took in its first minute, and its work went on; `late`: how its path returns connections after the owner;
-    `session`: the database itself saw its session idle in a transaction when the owner had long ended.
+    `session`: the database itself saw its session idle in a transaction when the owner had long ended; `active`: when
+    the process last did anything for this request.
     """
 
     taken_again: bool = False
@@ -98,6 +99,7 @@ class Beside:
     young: bool = False
     late: LateReturns | None = None
     session: bool = False
+    active: int = 0
 
 
 NOTHING = Beside()
@@ -149,9 +151,14 @@ def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World,
     owner = owner_of(signals, owners)
     if owner is None:
         return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
+    return _owned(owner, signals, world, beside)
+
+
+def _owned(owner: Owner, signals: Sequence[Signal], world: World, beside: Beside) -> Opinion:
+    """The owner is known: has it ended long enough ago, and is nothing done with the connection any more?"""
     if owner.end > world.now - world.grace:
         return Opinion(Verdict.HELD_LONG, "its owner ended only just now", owner)
-    if world.alive_until < sign + world.grace:
+    if world.alive_until < last_sign(signals) + world.grace:
         return Opinion(Verdict.UNKNOWN, "the process was not heard of afterwards: it may be gone", owner)
     if beside.gap:
         return Opinion(
@@ -159,6 +166,8 @@ def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World,
         )
     if last_use(signals) > owner.end + _AFTERWARDS:
         return Opinion(Verdict.HELD_LONG, "it was still used after its owner had ended", owner)
+    if beside.active > max(owner.end + _AFTERWARDS, world.now - world.grace):
+        return Opinion(Verdict.HELD_LONG, "work of its request still goes on", owner)
     if beside.young:
         return Opinion(Verdict.PINNED_BY_DESIGN, "taken once when the process began, and never again", owner)
     return _handed_on(owner, world, beside) or _weighed(owner, world, beside)

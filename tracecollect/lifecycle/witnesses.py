@@ -49,6 +49,7 @@ class Surroundings:
             gap=_broke_off(self._facts.minutes.get(key.instance, ()), sign),
             young=self._is_young(key, run, began, owner),
             session=self._saw(run, owner),
+            active=self._facts.activity.get((key.instance, run[0].trace_id), Instant(0)),
             late=self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None,
         )
 

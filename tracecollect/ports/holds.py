@@ -208,5 +208,8 @@ class WitnessReader(Protocol):
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
 
+    def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:
+        """When each process last did something for each of these requests, by (instance, trace id)."""
+
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it, in order of time."""

@@ -115,6 +115,12 @@ class StoredWitnesses:
         found = self._engine.rows("holds_served", **bounds(window), instances=sorted(set(instances)))
         return [Served(row["instance"], row["served"], row["traced"]) for row in found]
 
+    def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:
+        """When each process last did something for each of these requests."""
+        wanted = sorted(set(trace_ids))
+        found = self._engine.rows("holds_activity", **bounds(window), trace_ids=wanted) if wanted else []
+        return {(row["instance"], row["trace_id"]): Instant(row["last_ns"]) for row in found}
+
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it."""
         asked = {"trace_ids": sorted(set(trace_ids)), "witnesses": self._witnesses, "limit": _MOST_SESSIONS}

@@ -77,7 +77,7 @@ def test_the_json_of_a_lifecycle_has_its_holds_whichever_way_it_is_asked_for(ask
     path = tmp_path / "x.json"
     told = ask("lifecycle", finding, *served.judged, "--json")
     document = json.loads(told.out)
-    assert document.keys() == {"title", "window", "holds", "samples", "finding", "omitted"}
+    assert document.keys() == {"title", "window", "holds", "samples", "finding", "omitted", "process"}
     assert document["finding"]["id"] == finding
     assert sum(hold["released_at"] is None for hold in document["holds"]) == 7
     ask("lifecycle", finding, *served.judged, "-o", str(path))

