@@ -80,6 +80,12 @@ class KnownAnswers:
         self.asked.append((window, service))
         return (model.CallEdge("", "", "orders", HOSTILE, model.SpanKind.SERVER, 3, 0, 10**8),)
 
+    def build(self, query):
+        self.asked.append(query)
+        side = model.BuildSide(query.version, model.Window(AT, LATER), 3, 3, 1, (SEEN, BLIND))
+        one = model.Traffic(HOSTILE, 3, 1.5, 2_000_000, None, 2.0)
+        return model.Build("orders", side, one, (one,), (FINDING,))
+
     def status(self):
         return Status("0", (Check("listening", True, "here"),), {"grace": "2m"})
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tracecollect.model import SECOND, Instant, LeakQuery, LeakReport, SearchQuery, Window
+from tracecollect.model import SECOND, BuildQuery, Instant, LeakQuery, LeakReport, SearchQuery, Window
 
 if TYPE_CHECKING:  # 55 ms that a command without JSON does not spend
     from cattrs import Converter
@@ -219,6 +219,27 @@ def read_flag(given: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text not in ("true", "false"):
         raise ValueError(f"{name}={text!r} is neither true nor false")
     return text == "true"
+
+
+def build_parameters(query: BuildQuery) -> dict[str, str]:
+    """What `/api/v1/build` is asked; what is not asked is left out."""
+    window = {} if query.window is None else window_parameters(query.window)
+    grace = {} if query.grace is None else {"grace": spell_duration(query.grace)}
+    version = {"version": query.version} if query.version else {}
+    return {"service": query.service} | version | window | grace
+
+
+def read_build_parameters(given: Mapping[str, str], *, grace: int, now: Instant) -> BuildQuery:
+    """The question again. Raises `ValueError`."""
+    if not given.get("service"):
+        raise ValueError("service is missing: a build is one of a service")
+    bounded = given.get("since") or given.get("until")
+    return BuildQuery(
+        service=given["service"],
+        version=given.get("version", ""),
+        window=read_window_parameters(given, now=now) if bounded else None,
+        grace=read_duration(given["grace"]) if given.get("grace") else grace,
+    )
 
 
 def window_parameters(window: Window) -> dict[str, str]:

@@ -7,7 +7,7 @@ and an engine call may take seconds. Everything is loaded when it is opened: `--
 """
 
 from tracecollect.app.parts import sending
-from tracecollect.app.reading import import_files, open_answers
+from tracecollect.app.reading import import_files, open_answers, open_file
 from tracecollect.app.server import Server, serve
 
-__all__ = ["Server", "import_files", "open_answers", "sending", "serve"]
+__all__ = ["Server", "import_files", "open_answers", "open_file", "sending", "serve"]

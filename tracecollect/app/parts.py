@@ -44,16 +44,11 @@ def stored(settings: Settings, stack: ExitStack) -> Stored:
     """The store and the pipeline that fills it out of the journal, started."""
     from tracecollect.journal import JournalReader
     from tracecollect.pipeline import Pipeline
-    from tracecollect.redact import Redactor
     from tracecollect.storage.clickhouse import ClickHouseStore
 
     if disk_full(settings.data_dir):
         raise StoreFull(f"no room on the disk of {settings.data_dir}", hint="free some space and start again")
-    redactor = (
-        Redactor(keys=settings.redact_keys, patterns=settings.redact_patterns, literals=settings.redact_literals)
-        if settings.redact
-        else None
-    )
+    redactor = redaction(settings)
     store = ClickHouseStore(settings.store_url, retention=int(seconds(settings.retention)))
     stack.callback(store.close)
     reader: JournalReader = JournalReader(journal_path(settings))
@@ -62,6 +57,15 @@ def stored(settings: Settings, stack: ExitStack) -> Stored:
     pipeline.start()
     stack.callback(pipeline.stop, seconds(settings.drain_timeout))
     return Stored(store, pipeline, redactor)
+
+
+def redaction(settings: Settings) -> Redactor | None:
+    """What takes secrets out before anything is stored; None where that is switched off."""
+    from tracecollect.redact import Redactor
+
+    if not settings.redact:
+        return None
+    return Redactor(keys=settings.redact_keys, patterns=settings.redact_patterns, literals=settings.redact_literals)
 
 
 def receivers(settings: Settings) -> Receivers:

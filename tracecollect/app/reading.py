@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-from tracecollect.app.parts import disk_check, extra, journal_path, stored
+from tracecollect.app.parts import disk_check, extra, journal_path, redaction, stored
 from tracecollect.errors import NotFound, ServerGone
 from tracecollect.ports import Answers, Check, Depth
 from tracecollect.settings import Settings, seconds
@@ -17,6 +18,11 @@ from tracecollect.settings import Settings, seconds
 if TYPE_CHECKING:
     from tracecollect.receivers.files import FileReport
     from tracecollect.storage.local import LocalAnswers
+
+
+# Recordings may be old, and nothing in them may expire.
+_FOREVER_SECONDS = 20 * 365 * 86400
+_MOST_OF_A_FILE = 1 << 40
 
 
 def open_answers(
@@ -63,6 +69,51 @@ def _opened(settings: Settings, note: Callable[[str], None]) -> tuple[LocalAnswe
             origins=settings.origins,
             checks=lambda: (_no_server(), disk_check(settings)),
         )
+        stack.callback(answers.close)
+        return answers, stack.pop_all()
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def open_file(settings: Settings, path: Path) -> Iterator[Answers]:
+    """The answers of a recorded file alone, out of a store of its own that is gone afterwards.
+
+    One at a time: the engine has one directory in a process. Raises `CaptureError`.
+    """
+    # Here and not on the engine's thread: an interrupted question leaves no telemetry behind.
+    directory = TemporaryDirectory(prefix="tracecollect-", ignore_cleanup_errors=True)
+    with directory as name, extra("reading a file"):
+        opened = cast(Answers, _Elsewhere(lambda: _recorded(settings, path, Path(name))))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def _recorded(settings: Settings, path: Path, directory: Path) -> tuple[LocalAnswers, ExitStack]:
+    from tracecollect.journal import JournalReader, JournalWriter
+    from tracecollect.pipeline import Pipeline
+    from tracecollect.receivers.files import import_file
+    from tracecollect.receivers.intake import Intake
+    from tracecollect.storage.clickhouse import ClickHouseStore
+    from tracecollect.storage.local import LocalAnswers
+
+    with ExitStack() as stack:
+        with ExitStack() as filling:
+            # As large as the disk allows: nobody stores meanwhile, and a file is no sender that could wait.
+            writer = JournalWriter(directory / "journal.db", max_bytes=_MOST_OF_A_FILE)
+            filling.callback(writer.close)
+            import_file(path, Intake(writer, max_body=settings.max_request_bytes))
+        store = ClickHouseStore(f"chdb://{directory}/store", retention=_FOREVER_SECONDS)
+        stack.callback(store.close)
+        with ExitStack() as storing:
+            reader = JournalReader(directory / "journal.db")
+            storing.callback(reader.close)
+            pipeline = Pipeline(reader, store, redact=redaction(settings), linger=0.0)
+            pipeline.start()
+            storing.callback(pipeline.stop, seconds(settings.drain_timeout))
+            _wait_until_stored(pipeline.depth)
+        answers = LocalAnswers(store, grace=settings.grace)
         stack.callback(answers.close)
         return answers, stack.pop_all()
     raise AssertionError("unreachable")

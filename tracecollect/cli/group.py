@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, _Entry] = {
     "services": _Entry("tracecollect.cli.services", "Every instance that was heard of."),
     "stats": _Entry("tracecollect.cli.stats", "Where the bytes are."),
     "graph": _Entry("tracecollect.cli.graph", "Who calls whom in a stretch of time."),
+    "diff": _Entry("tracecollect.cli.diff", "Two builds of a service beside each other, or two traces."),
     "watch": _Entry("tracecollect.cli.watch", "Open files and database sockets of a process that exports none."),
     "import": _Entry("tracecollect.cli.import_", "Take in recorded OTLP files."),
     "export": _Entry("tracecollect.cli.export", "Traces as OTLP JSON lines."),

@@ -6,6 +6,7 @@ a duplicate or a skewed clock is marked in the result and never hidden.
 
 from tracecollect.graphs.calls import call_graph, service_graph
 from tracecollect.graphs.critical import PathStep, critical_path
+from tracecollect.graphs.diff import trace_diff
 from tracecollect.graphs.tree import Mark, TraceTree, TreeNode, trace_tree
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "call_graph",
     "critical_path",
     "service_graph",
+    "trace_diff",
     "trace_tree",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -84,13 +84,17 @@ def window_of(query: LeakQuery, now: Instant) -> Window:
     return Window(Instant(until - DAY) if query.since is None else query.since, until)
 
 
-def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int) -> Facts:
+def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int, only: Collection[str] | None = None) -> Facts:
     """Ask the store. Keys come first, facts only for what is still open: the cost follows the open holds.
 
-    `grace` in nanoseconds.
+    `grace` in nanoseconds; `only` these instances, None: all.
     """
+
+    def wanted(one: KeyTotals | PoolSample | InstanceSeen) -> bool:
+        return only is None or one.instance in only
+
     window = window_of(query, now)
-    totals = reader.totals(window, grace=grace)
+    totals = list(filter(wanted, reader.totals(window, grace=grace)))
     keys = open_keys(totals)
     asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in (asked if query.ended else keys)}
@@ -110,8 +114,8 @@ def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int) -> Fac
         signals={key: tuple(found) for key, found in signals.items() if found},
         owners={key: tuple(found) for key, found in owners.items()},
         totals=totals,
-        samples=reader.samples(window),
-        instances=reader.instances(window),
+        samples=list(filter(wanted, reader.samples(window))),
+        instances=list(filter(wanted, reader.instances(window))),
         ended=query.ended,
     )
     return _with_witnesses(facts, reader)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from tracecollect.model import (
+    Build,
+    BuildQuery,
     CallEdge,
     Finding,
     FindingChange,
@@ -49,6 +51,9 @@ from tracecollect.ports.holds import (
     OpenKey as OpenKey,
 )
 from tracecollect.ports.holds import (
+    RequestsSeen as RequestsSeen,
+)
+from tracecollect.ports.holds import (
     Served as Served,
 )
 from tracecollect.ports.holds import (
@@ -59,6 +64,12 @@ from tracecollect.ports.holds import (
 )
 from tracecollect.ports.holds import (
     Taken as Taken,
+)
+from tracecollect.ports.holds import (
+    TrafficReader as TrafficReader,
+)
+from tracecollect.ports.holds import (
+    VersionSeen as VersionSeen,
 )
 from tracecollect.ports.holds import (
     Wait as Wait,
@@ -224,7 +235,7 @@ class FindingBook(Protocol):
         """What was said of a finding, oldest first."""
 
 
-class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, FindingBook, Protocol):
+class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, TrafficReader, FindingBook, Protocol):
     """A whole store. `storage/clickhouse.py` implements it."""
 
     def usage(self) -> Sequence[TableUsage]:
@@ -320,6 +331,9 @@ class Answers(Protocol):
 
     def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
         """The call graph of a window."""
+
+    def build(self, query: BuildQuery) -> Build:
+        """What the requests of one build of a service did with connections, and its leak sites."""
 
     def status(self) -> Status:
         """What `doctor` reports from where the data is."""

@@ -213,3 +213,37 @@ class WitnessReader(Protocol):
 
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it, in order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSeen:
+    """One version of a service in one process, by the spans that say it; empty where its resource says none."""
+
+    instance: str
+    version: str
+    first_at: Instant
+    last_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsSeen:
+    """How many requests of one entry operation there were, and of how many of them the signals are asked."""
+
+    entry: str
+    requests: int
+    followed: int
+
+
+class TrafficReader(Protocol):
+    """Questions about the requests of one service. A sample is those whose trace id ends below `below` (8 digits)."""
+
+    def versions(self, service: str, window: Window) -> Sequence[VersionSeen]:
+        """The versions of a service and the processes that ran them, in order of their first span."""
+
+    def requests(self, service: str, version: str, window: Window, *, below: str) -> Sequence[RequestsSeen]:
+        """The entry operations of a service and, if one is said, version, the busiest first."""
+
+    def signals_of_requests(
+        self, service: str, instances: Iterable[str], window: Window, *, below: str
+    ) -> Sequence[Signal]:
+        """Every signal of a key that the sampled requests touched, in order of time."""

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
-from tracecollect.model import Instant, Owner, PoolSample, Role, Signal, SignalKind, Window
+from tracecollect.model import Instant, Owner, PoolSample, Signal, Window
 from tracecollect.ports import InstanceSeen, KeyTotals, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
-from tracecollect.storage.rows import Row, span_kind
-from tracecollect.storage.witnesses import StoredWitnesses, bounds
+from tracecollect.storage.rows import signal, span_kind
+from tracecollect.storage.traffic import StoredTraffic
+from tracecollect.storage.witnesses import bounds
 
 _log = logging.getLogger(__name__)
 # More open holds than this in one window are a catastrophe that needs no exact number.
@@ -20,7 +21,7 @@ _MOST_KEYS = 20_000
 _MOST_SAMPLES = 1_000_000
 
 
-class StoredHolds(StoredWitnesses):
+class StoredHolds(StoredTraffic):
     """Implements `ports.HoldReader` with SQL over `connection_signals`, `pool_samples` and `instances`."""
 
     def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
@@ -87,18 +88,18 @@ class StoredHolds(StoredWitnesses):
             instances=sorted({one.instance for one in wanted}),
             keys=sorted({one.key for one in wanted}),
         )
-        return [one for one in map(_signal, found) if _key(one) in wanted]
+        return [one for one in map(signal, found) if _key(one) in wanted]
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace in order of time."""
-        return [_signal(row) for row in self._engine.rows("holds_of_trace", trace_id=trace_id, pairs=self._pairs)]
+        return [signal(row) for row in self._engine.rows("holds_of_trace", trace_id=trace_id, pairs=self._pairs)]
 
     def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
         """The newest signals of one pool in order of time."""
         found = self._engine.rows(
             "holds_of_pool", **bounds(window), instance=instance, pool=pool, pairs=self._pairs, limit=limit
         )
-        return [_signal(row) for row in reversed(found)]
+        return [signal(row) for row in reversed(found)]
 
     # --- the world around them ----------------------------------------------------------------------
 
@@ -218,27 +219,3 @@ def _share_of_ids(enough: int, spans: int) -> str:
 
 def _key(one: Signal) -> OpenKey:
     return OpenKey(one.instance, one.dialect, one.pair, one.key)
-
-
-def _signal(row: Row) -> Signal:
-    return Signal(
-        service=row["service"],
-        instance=row["instance"],
-        dialect=row["dialect"],
-        pair=row["pair"],
-        kind=SignalKind(row["signal"]),
-        role=Role(row["role"]),
-        key=row["key"],
-        at=Instant(row["at_ns"]),
-        started=Instant(row["started_ns"]),
-        trace_id=row["trace_id"],
-        span_id=row["span_id"],
-        parent_id=row["parent_id"],
-        pool=row["pool"],
-        connection_id=row["connection_id"],
-        name=row["name"],
-        statement=row["statement"],
-        code=row["code"],
-        reason=row["reason"],
-        arrived=Instant(row["arrived_ns"]),
-    )

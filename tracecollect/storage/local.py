@@ -10,6 +10,8 @@ from contextvars import copy_context
 import tracecollect
 from tracecollect.errors import Ambiguous, NotFound
 from tracecollect.model import (
+    Build,
+    BuildQuery,
     CallEdge,
     Finding,
     FindingChange,
@@ -26,7 +28,7 @@ from tracecollect.model import (
     Window,
 )
 from tracecollect.ports import Check, Status, Store, TableUsage
-from tracecollect.storage import connections
+from tracecollect.storage import builds, connections
 
 _HEX = frozenset("0123456789abcdef")
 _TRACE_ID = 32
@@ -57,6 +59,7 @@ class LocalAnswers:
         self._settings, self._origins = settings or {}, origins or {}
         self._waiting = waiting
         self._now = now
+        self._grace = grace
         self._connections = connections.Connections(store, grace=grace)
         self._beside = ThreadPoolExecutor(4, thread_name_prefix="beside")
 
@@ -114,6 +117,10 @@ class LocalAnswers:
     def calls(self, window: Window, service: str = "") -> Sequence[CallEdge]:
         """See `Answers`."""
         return self._store.calls(window, service)
+
+    def build(self, query: BuildQuery) -> Build:
+        """See `Answers`."""
+        return builds.build(self._store, query, self._moment(), grace=self._grace)
 
     def status(self) -> Status:
         """See `Answers`."""

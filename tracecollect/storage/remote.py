@@ -18,6 +18,8 @@ import tracecollect
 from tracecollect import codec, errors
 from tracecollect.errors import Ambiguous, Busy, ServerGone, TracecollectError, UsageError
 from tracecollect.model import (
+    Build,
+    BuildQuery,
     CallEdge,
     Finding,
     FindingChange,
@@ -101,6 +103,10 @@ class RemoteAnswers:
         """See `Answers`."""
         named = {"service": service} if service else {}
         return self._read(self._get("calls", codec.window_parameters(window) | named)["calls"], tuple[CallEdge, ...])
+
+    def build(self, query: BuildQuery) -> Build:
+        """See `Answers`."""
+        return self._read(self._get("build", codec.build_parameters(query)), Build)
 
     def status(self) -> Status:
         """See `Answers`."""

@@ -12,7 +12,10 @@ from tracecollect.model import (
     Finding,
     Instant,
     LogRecord,
+    Role,
     ServiceReport,
+    Signal,
+    SignalKind,
     Span,
     SpanEvent,
     SpanKind,
@@ -103,6 +106,31 @@ def log_record(row: Row) -> LogRecord:
         event_name=row["EventName"],
         scope=row["ScopeName"],
         attributes=dict(row["LogAttributes"]),
+    )
+
+
+def signal(row: Row) -> Signal:
+    """A row of the questions that end in signals."""
+    return Signal(
+        service=row["service"],
+        instance=row["instance"],
+        dialect=row["dialect"],
+        pair=row["pair"],
+        kind=SignalKind(row["signal"]),
+        role=Role(row["role"]),
+        key=row["key"],
+        at=Instant(row["at_ns"]),
+        started=Instant(row["started_ns"]),
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        parent_id=row["parent_id"],
+        pool=row["pool"],
+        connection_id=row["connection_id"],
+        name=row["name"],
+        statement=row["statement"],
+        code=row["code"],
+        reason=row["reason"],
+        arrived=Instant(row["arrived_ns"]),
     )
 
 

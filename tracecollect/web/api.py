@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tracecollect import diagrams
 from tracecollect.errors import UsageError
 from tracecollect.model import (
+    Build,
     CallEdge,
     Finding,
     FindingChange,
@@ -99,6 +100,11 @@ def _calls(desk: Desk, request: Request) -> Asked:
     return lambda: named(calls=(tuple(desk.answers.calls(window, service)), tuple[CallEdge, ...]))
 
 
+def _build(desk: Desk, request: Request) -> Asked:
+    query = desk.build_query(request.query_params)
+    return lambda: json_of(desk.answers.build(query))
+
+
 def _status(desk: Desk, _: Request) -> Asked:
     return lambda: json_of(desk.answers.status())
 
@@ -131,6 +137,12 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "/services": Question("every instance heard of", WINDOW, Named({"services": tuple[ServiceReport, ...]}), _services),
     "/calls": Question("who called whom", (*WINDOW, "service"), Named({"calls": tuple[CallEdge, ...]}), _calls),
+    "/build": Question(
+        "what the requests of one build of a service did with connections, and its leak sites",
+        (*WINDOW, "service", "version", "grace"),
+        Build,
+        _build,
+    ),
     "/status": Question("what doctor reports", (), Status, _status),
     **PICTURES,
 }

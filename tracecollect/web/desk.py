@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from tracecollect import codec
 from tracecollect.errors import Busy, StoreError, UsageError
-from tracecollect.model import Instant, LeakQuery, SearchQuery, Window
+from tracecollect.model import BuildQuery, Instant, LeakQuery, SearchQuery, Window
 from tracecollect.ports import Answers, Asked, asking
 from tracecollect.web.scrolls import Scrolls
 
@@ -88,6 +88,11 @@ class Desk:
         """The window a request asks about."""
         with as_usage():
             return codec.read_window_parameters(given, now=now())
+
+    def build_query(self, given: Mapping[str, str]) -> BuildQuery:
+        """Which build a request asks about."""
+        with as_usage():
+            return codec.read_build_parameters(given, grace=self.grace, now=now())
 
     def search_query(self, request: Request) -> SearchQuery:
         """What a request searches for."""

@@ -29,6 +29,7 @@ PARAMETERS: Mapping[str, str] = {
     "as_of": "judge as of this time instead of now",
     "grace": "how long a connection may still come back: 30s; the server's setting if it is not given",
     "service": "only of this service",
+    "version": "only of this service.version",
     "pool": "only of this pool",
     "fresh": "false: what was judged last will do, and nothing is judged for this question",
     "verdict": "only with this verdict; may be repeated",

@@ -13,7 +13,7 @@ from known_answers import AT, LATER, REPORT, TRACE, KnownAnswers
 from prometheus_client.parser import text_string_to_metric_families
 
 from tracecollect import codec, errors
-from tracecollect.model import LeakQuery, LeakReport, SearchQuery, Window
+from tracecollect.model import BuildQuery, LeakQuery, LeakReport, SearchQuery, Window
 from tracecollect.settings import Address
 from tracecollect.storage.remote import RemoteAnswers
 from tracecollect.web import Vitals, WebServer, api, desk, scrolls
@@ -22,6 +22,7 @@ from tracecollect.web import errors as web_errors
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
 QUERY = LeakQuery(since=AT, as_of=LATER, grace=5, service="orders", pool="db/one")
 WINDOW = Window(AT, LATER)
+BUILD = BuildQuery("orders & co", "1.4.0+b/7", WINDOW, 5)
 
 
 def test_every_answer_comes_out_as_it_went_in(remote, answers):
@@ -33,6 +34,7 @@ def test_every_answer_comes_out_as_it_went_in(remote, answers):
     assert remote.pools(QUERY) == answers.pools(QUERY)
     assert remote.services(WINDOW) == answers.services(WINDOW)
     assert remote.calls(WINDOW, "orders") == answers.calls(WINDOW, "orders")
+    assert remote.build(BUILD) == answers.build(BUILD)
     assert remote.status() == answers.status()
 
 
@@ -41,12 +43,18 @@ def test_every_question_arrives_as_it_was_asked(remote, answers):
     remote.search(search)
     remote.leaks(QUERY)
     remote.calls(WINDOW, "orders")
-    assert answers.asked == [search, QUERY, (WINDOW, "orders")]
+    remote.build(BUILD)
+    assert answers.asked == [search, QUERY, (WINDOW, "orders"), BUILD]
 
 
 def test_leaks_without_a_grace_are_judged_with_the_server_s_own(server, answers):
     httpx.get(server.url + "/api/v1/leaks")
     assert answers.asked == [LeakQuery(grace=7)]
+
+
+def test_a_build_without_a_window_is_all_that_is_stored_of_it(server, answers):
+    httpx.get(server.url + "/api/v1/build", params={"service": "orders"})
+    assert answers.asked == [BuildQuery("orders", grace=7)]
 
 
 def test_since_may_be_a_duration_back(server, answers):
@@ -83,6 +91,7 @@ def test_an_ambiguous_id_carries_its_candidates_over(remote):
         ("/api/v1/search?limit=100000", 400, "UsageError", "100000"),
         ("/api/v1/search?error=maybe", 400, "UsageError", "maybe"),
         ("/api/v1/services?since=1s&until=1h", 400, "UsageError", "empty"),
+        ("/api/v1/build?version=1.0", 400, "UsageError", "service is missing"),
         ("/api/v1/traces/ffff", 404, "NotFound", "ffff"),
         ("/api/v1/traces/ffff?as_of=1h", 400, "UsageError", "as_of"),
         ("/api/v1/traces/4b", 409, "Ambiguous", "4b"),
