@@ -1,7 +1,6 @@
 """What fools a leak finder, each as a pair: a world in which somebody leaks and must be found, and its silent twin.
 
-Worlds are written with `builders`, arrive through the real decoder in a real store, and are judged as of their end and
-hours later. The guards are those that every finder of leaks from telemetry needs: absence has many causes.
+Worlds are written with `builders`, arrive through the real decoder, and are judged as of their end and hours later.
 """
 
 from __future__ import annotations
