@@ -158,9 +158,9 @@ class Timeline:
     axis: Axis
     lanes: tuple[Lane, ...] = ()
     occupancy: Occupancy | None = None
-    beside: tuple[Occupancy, ...] = ()
     folded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    beside: tuple[Occupancy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_events_from_go_say_which_line_took_the_connection(tmp_path):
     one = Capture("go-events-leak")
     with answers(tmp_path, one.name) as ask:
         report = ask.leaks(at(one.end))
-    assert {each.code.partition(":")[0] for each in report.findings if each.code} == {
+    assert {each.code.partition(" in ")[2] for each in report.findings if each.code} == {
         "record/shop.(*SQL).Pay",
         "record/shop.(*SQL).Peek",
     }

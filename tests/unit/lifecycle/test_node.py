@@ -62,5 +62,5 @@ def test_the_emitter_names_every_leak_with_the_line_that_took_it(tmp_path, name)
         report = ask.leaks(at(one.end))
     assert named(report) == one.leaked()
     assert not counted(report)
-    assert {each.code for each in report.findings} == {"take:14"}
+    assert {each.code for each in report.findings} == {"/app/_node/pg.js:14 in take"}
     assert {each.level for each in report.coverage} == {CoverageLevel.CERTAIN}

@@ -62,7 +62,7 @@ def test_statements_alone_show_nothing_and_that_is_said(tmp_path):
     assert not report.findings
     (coverage,) = report.coverage
     assert coverage.level is CoverageLevel.BLIND
-    assert "SQLAlchemy" in coverage.hint
+    assert "tracecollect[probe]" in coverage.hint
 
 
 TOLD = [say.asyncpg, say.psycopg, say.cmap_java, say.cmap_go, say.cmap_dotnet]

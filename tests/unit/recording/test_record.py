@@ -49,7 +49,7 @@ def test_requests_over_grpc_and_http_are_kept_in_order_and_can_be_imported(tmp_p
         with grpc.insecure_channel(over_grpc.removeprefix("http://")) as channel:
             channel.unary_unary(EXPORT)(bodies[0], timeout=5)
         assert send(over_http, gzip.compress(bodies[1]), {**protobuf, "Content-Encoding": "gzip"}) == 200
-        assert send(over_http, b"{}", {"Content-Type": "application/json"}) == 415
+        assert send(over_http, b"[]", {"Content-Type": "application/json"}) == 400
         assert send(over_http, b"\xff\xff", protobuf) == 400
         tape.stop()
         assert send(over_http, bodies[2], protobuf) == 200
