@@ -250,13 +250,13 @@ def _canonical(dialects: Sequence[Dialect], attributes: str, stack: str = "''", 
 def _frame(stack: str) -> str:
     """The first frame of a Java stack trace that is the application's own: `shop.Shop.pay:47`."""
     frames = f"extractAll({stack}, {_text(_FRAME)})"
-    own = f"arrayFirst(f -> NOT match(f, {_text(_LIBRARIES)}), {frames})"
+    own = f"arrayFirst(f -> NOT match(f, {_text(LIBRARIES)}), {frames})"
     return f"replaceRegexpOne({own}, {_text(_PLACE)}, {_text(_NAMED)})" if stack != "''" else "''"
 
 
 _FRAME = r"\n\s+at (?:[\w.@-]*/)*([\w.$<>]+\([^()]*\))"
 _PLACE, _NAMED = r"\((?:[^():]*:)?(\w*)[^()]*\)$", r":\1"
-_LIBRARIES = (
+LIBRARIES = (
     r"^(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|oracle|liquibase|reactor"
     r"|org\.(?:apache|eclipse|flywaydb|hibernate|jboss|jooq|mariadb|mybatis|postgresql|springframework|vibur)"
     r"|com\.(?:alibaba\.druid|fasterxml|google|ibm|mchange|microsoft|mysql|querydsl|zaxxer)"
