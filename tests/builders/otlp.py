@@ -141,6 +141,10 @@ class Process:
         )  # fmt: skip
         self._say(Telemetry.METRICS, scope, metric, at)
 
+    def metric(self, metric: Metric, at: float, *, scope: str = "") -> None:
+        """Points of any other kind, as they are."""
+        self._say(Telemetry.METRICS, scope, metric, at)
+
     def _say(self, telemetry: Telemetry, scope: str, what: Span | LogRecord | Metric, at: float) -> None:
         self.world.items.append(Item(telemetry, self.resource, scope, what, at, at + self.lag))
 

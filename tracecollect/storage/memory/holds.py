@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from tracecollect.lifecycle.compile import SAMPLES
 from tracecollect.lifecycle.dialects import Dialect, Pair, shipped
 from tracecollect.model import Instant, Owner, PoolSample, Role, Signal, SignalKind, Window
 from tracecollect.ports import InstanceSeen, KeyTotals, OpenKey, SpanLoss
@@ -16,11 +17,8 @@ from tracecollect.storage.rows import span_kind
 
 HOUR = 3600 * 10**9
 _MINUTE = 60 * 10**9
-_OPEN = "tracecollect.open"
-# The tables whose rows count as a sign of life, each with the word for its kind.
-_ALIVE = {"otel_traces": "traces", "otel_logs": "logs"} | {
-    f"otel_metrics_{kind}": "metrics" for kind in ("gauge", "sum", "histogram")
-}
+# The kind of each table whose rows are signs of life: all of them.
+_ALIVE = {"otel_traces": "traces", "otel_logs": "logs"} | dict.fromkeys(SAMPLES, "metrics")
 _Item = TypeVar("_Item")
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -96,10 +94,9 @@ class RememberedHolds:
     # --- the world around them ----------------------------------------------------------------------
 
     def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
-        """Entry spans of these traces in order of start; one that still runs has not let go of anything."""
+        """Entry spans of these traces in order of start."""
         wanted = set(trace_ids)
-        entries = [one for one in self._tables.entries() if one["TraceId"] in wanted]
-        ended = [one for one in entries if one["SpanAttributes"].get(_OPEN) != "true"]
+        ended = [one for one in self._tables.owners() if one["TraceId"] in wanted]
         found = [_owner(copies) for copies in grouped(ended, span_of).values()]
         return sorted(found, key=lambda one: one.start)
 

@@ -47,6 +47,10 @@ class Tables:
         """The rows of the table of that name. Raises `KeyError` where there is none."""
         return {"otel_traces": self.spans, "otel_logs": self.logs, **self.points}[name]
 
+    def owners(self) -> Iterator[Row]:
+        """The entry spans that have ended: one that is told while it runs has not let go of anything."""
+        return (one for one in self.entries() if one["SpanAttributes"].get("tracecollect.open") != "true")
+
     def entries(self) -> Iterator[Row]:
         """The entry spans: server, consumer, root, or called from another process."""
         return (one for one in self.spans if is_entry(one))

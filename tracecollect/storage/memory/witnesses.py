@@ -52,11 +52,11 @@ class RememberedWitnesses(RememberedHolds):
         wanted = set(instances)
         return [one for one in self._within(window) if one.instance in wanted]
 
-    def _entries(self, trace_id: str, process: str, window: Window) -> list[Row]:
-        """The entry spans of a trace in one process, the first one first."""
+    def _owners(self, trace_id: str, process: str, window: Window) -> list[Row]:
+        """The entry spans of a trace in one process that have ended, the first one first."""
         found = [
             one
-            for one in self._tables.entries()
+            for one in self._tables.owners()
             if one["TraceId"] == trace_id
             and instance(one) == process
             and window.since - _DAY <= one["Timestamp"] <= window.until
@@ -103,7 +103,7 @@ class RememberedWitnesses(RememberedHolds):
         self, signals: Sequence[Signal], of_trace: Sequence[Signal], fresh: set[tuple[str, str, str]], window: Window
     ) -> Borrow:
         one = min(signals, key=lambda each: each.at)
-        owners = [each for each in self._entries(one.trace_id, one.instance, window) if end(each) <= window.until]
+        owners = [each for each in self._owners(one.trace_id, one.instance, window) if end(each) <= window.until]
         touched = one.kind is SignalKind.USED or _touched(self._pair(one))
         # Such a borrow may be as old as the entry span.
         at = min(one.at, owners[0]["Timestamp"]) if touched and owners else one.at
@@ -157,7 +157,7 @@ class RememberedWitnesses(RememberedHolds):
         ).items():
             came_back = max((one.at for one in found if one.role is Role.CLOSE), default=None)
             trace = max(one.trace_id for one in found)
-            owners = self._entries(trace, process, window) if trace else []
+            owners = self._owners(trace, process, window) if trace else []
             if came_back is not None and owners:
                 late = came_back - max(map(end, owners))
                 after.setdefault((process, dialect, pair, owners[0]["SpanName"]), []).append(late)
