@@ -128,6 +128,11 @@ def world() -> World:
     return World()
 
 
+def _of_keys(total: KeyTotals) -> KeyTotals:
+    """Without what counts copies."""
+    return replace(total, stray_closes=0, acquired=0)
+
+
 class StoreContract:
     """The promises. `store` is a fixture of the subclass: an empty store that reads `DIALECTS`."""
 
@@ -356,7 +361,7 @@ class StoreContract:
         totals, signals = store.totals(ALL, grace=GRACE), store.signals_of_trace(trace.trace_id)
         borrows = store.borrows(["i"], ALL)
         tell(store, [replace(one, arrives=one.arrives + 60) for one in world.items])
-        assert store.totals(ALL, grace=GRACE) == totals
+        assert list(map(_of_keys, store.totals(ALL, grace=GRACE))) == list(map(_of_keys, totals))
         assert {one.pair: one.open_keys for one in totals} == {
             "cover": ("left",), "count": ("left",), "last": ("left",), "none": ("left",), "borrow": (),
         }  # fmt: skip

@@ -23,7 +23,9 @@ class OpenKey:
 class KeyTotals:
     """How often a pair was seen to open and close in one pool of one instance: its capability and its baseline.
 
-    `open_keys` are those whose newest opener is unanswered and older than the grace, by the pair's `open_if`.
+    `stray_closes` (closers beyond the openers of their key) and `acquired` count what was delivered, copies included:
+    telling copies apart doubles the cost of the question. `open_keys` are those whose newest opener is
+    unanswered and older than the grace, by the pair's `open_if`; there, copies are one.
     """
 
     service: str
@@ -93,10 +95,7 @@ class HoldReader(Protocol):
     """Questions about connections. `until` bounds by event time, so a recording can be judged at its own end."""
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time.
-
-        Where a key is used again after its close (`open_if = "last"`), those since the last close.
-        """
+        """The facts of these keys, one per (key, signal, span) however often delivered, in order of time."""
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace, in order of time."""

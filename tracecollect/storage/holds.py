@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import Instant, Owner, PoolSample, Signal, Window
-from tracecollect.ports import InstanceSeen, KeyTotals, OpenKey, SpanLoss
+from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.rows import signal, span_kind
@@ -19,10 +19,13 @@ _log = logging.getLogger(__name__)
 # More open holds than this in one window are a catastrophe that needs no exact number.
 _MOST_KEYS = 20_000
 _MOST_SAMPLES = 1_000_000
+_MOST_CLOSED = 200_000
+# So many spans tell how a path behaves; of more, a share of the traces is read.
+_TELLING = 200_000
 
 
 class StoredHolds(StoredTraffic):
-    """Implements `ports.HoldReader` with SQL over `connection_signals`, `pool_samples` and `instances`."""
+    """Implements `ports.HoldReader` and late returns with SQL over what the views made."""
 
     def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
         super().__init__(engine, dialects)
@@ -76,7 +79,7 @@ class StoredHolds(StoredTraffic):
     # --- keys and signals ---------------------------------------------------------------------------
 
     def signals_of_keys(self, keys: Iterable[OpenKey], window: Window) -> Sequence[Signal]:
-        """The facts of these keys in order of time; of keys that are used again, those since the last close."""
+        """The facts of these keys in order of time."""
         wanted = set(keys)
         if not wanted:
             return []
@@ -153,6 +156,21 @@ class StoredHolds(StoredTraffic):
         if not found and spans > enough:  # ids that do not begin at random (X-Ray's begin with the time)
             found = self._engine.rows("holds_loss", **question, below=_ALL_IDS)
         return [SpanLoss(row["instance"], row["referred"], row["missing"]) for row in found]
+
+    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
+        """Paths whose connections came back after their owner had ended, from a sample of many traces."""
+        wanted = set(instances)
+        spans = sum(one.spans for one in self.instances(window) if one.instance in wanted)
+        asked = self._of(wanted, window) | {"limit": _MOST_CLOSED}
+        found = self._engine.rows("holds_late", **asked, below=_share_of_ids(_TELLING, spans))
+        if not found and spans > _TELLING:
+            found = self._engine.rows("holds_late", **asked, below=_ALL_IDS)
+        return [
+            LateReturns(
+                row["instance"], row["dialect"], row["pair"], row["entry"], row["closed"], row["late"], row["latest"]
+            )
+            for row in found
+        ]
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
         """Pool metrics under canonical names in order of time."""

@@ -37,6 +37,8 @@ VIEWS = (
     "instances_metrics_gauge",
     "instances_metrics_sum",
     "instances_metrics_histogram",
+    "instances_metrics_exponential_histogram",
+    "instances_metrics_summary",
 )
 """The views whose text never changes; those of the dialects are compiled."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import Instant, ProcessSample, SignalKind, Window
-from tracecollect.ports import Borrow, LateReturns, Served, Session, Taken, Wait
+from tracecollect.ports import Borrow, Served, Session, Taken, Wait
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.rows import Row
 
@@ -15,13 +15,10 @@ _MOST_CONNECTIONS = 100_000
 _MOST_WAITS = 100_000
 _MOST_SAMPLES = 200_000
 _MOST_SESSIONS = 10_000
-_MOST_CLOSED = 200_000
-# A sixteenth of the traces tells how a path behaves; ids that do not begin at random are taken whole.
-_SAMPLE = "1"
 
 
 class StoredWitnesses:
-    """Implements `ports.WitnessReader` and the borrows of `ports.HoldReader`."""
+    """Implements `ports.WitnessReader` but for the late returns, and the borrows of `ports.HoldReader`."""
 
     def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
         self._engine = engine
@@ -59,19 +56,6 @@ class StoredWitnesses:
         """The minutes in which each process was heard of, in order."""
         found = self._engine.rows("holds_minutes", **bounds(window), instances=sorted(set(instances)))
         return {row["instance"]: row["minutes"] for row in found}
-
-    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
-        """Paths whose connections came back after their owner had ended."""
-        asked = self._of(instances, window) | {"limit": _MOST_CLOSED}
-        found = self._engine.rows("holds_late", **asked, below=_SAMPLE)
-        if not found:
-            found = self._engine.rows("holds_late", **asked, below="g")
-        return [
-            LateReturns(
-                row["instance"], row["dialect"], row["pair"], row["entry"], row["closed"], row["late"], row["latest"]
-            )
-            for row in found
-        ]
 
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
         """How many entry spans lived at each moment; empty where none was ever seen."""

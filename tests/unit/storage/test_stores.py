@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import gzip
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 
 import pytest
-from contract.store import DIALECTS, StoreContract, world
+from builders.otlp import LOCAL, REMOTE, SERVER, World, instant
+from captures import Capture
+from contract.store import ALL, DIALECTS, RULES, SCOPE, StoreContract, batch, tell, world
 
+from tracecollect.lifecycle.facts import Facts, gather
+from tracecollect.lifecycle.judge import judge
+from tracecollect.model import SECOND, Instant, LeakQuery, PoolSample, SearchQuery, Window
+from tracecollect.ports import KeyTotals, OpenKey, Store, Telemetry
+from tracecollect.redact import Redactor
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.memory import MemoryStore
 from tracecollect.storage.texts import TABLES
+from tracecollect.wire.decode import decode
 
 _KEPT = ("dialect_views", "config_audit")
 _ = world
@@ -41,3 +54,109 @@ class TestClickHouse(StoreContract):
     @pytest.fixture
     def store(self, emptied: ClickHouseStore) -> ClickHouseStore:
         return emptied
+
+
+# --- the same telemetry, told to both ------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(emptied: ClickHouseStore) -> tuple[Store, Store]:
+    return MemoryStore(DIALECTS), emptied
+
+
+def anyhow(answer: object) -> object:
+    """An answer without the order that nobody promised."""
+    if isinstance(answer, KeyTotals):
+        return replace(answer, open_keys=tuple(sorted(answer.open_keys)))
+    if isinstance(answer, PoolSample):
+        return replace(answer, trace_ids=tuple(sorted(answer.trace_ids)))
+    if isinstance(answer, Mapping):
+        return {name: anyhow(one) for name, one in answer.items()}
+    return sorted(map(anyhow, answer), key=str) if isinstance(answer, (list, tuple)) else answer
+
+
+def told(facts: Facts) -> dict[str, object]:
+    return {one.name: anyhow(getattr(facts, one.name)) for one in fields(facts) if one.name != "dialects"}
+
+
+@pytest.mark.parametrize(
+    "name", ["asyncpg-leak", "nodepg-leak", "go-xsam-leak", "java-micrometer-leak", "go-pgx-logs-leak", "pymongo-leak"]
+)
+def test_a_recording_is_judged_the_same_by_both(both: tuple[Store, Store], name: str) -> None:
+    capture, clean = Capture(name), Redactor()
+    with gzip.open(capture.path, "rt", encoding="utf-8") as lines:
+        recorded = [json.loads(line) for line in lines]
+    for telemetry in Telemetry:
+        mine = [one for one in recorded if one["signal"] == telemetry]
+        bodies, arrived = [base64.b64decode(one["b64"]) for one in mine], [int(one["t"]) for one in mine]
+        tables = {table: clean(columns) for table, columns in decode(telemetry, bodies, arrived).items()}
+        for store in both:
+            store.write(batch(f"{name}:{telemetry}", tables))
+    for moment in (Instant((capture.begin + capture.end) // 2), capture.end, Instant(capture.end + 300 * SECOND)):
+        obvious, real = (gather(one, LeakQuery(as_of=moment), moment, grace=5 * SECOND) for one in both)
+        assert told(real) == told(obvious)
+        assert judge(real) == judge(obvious)
+    assert judge(obvious).findings
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_world_thrown_together_is_read_the_same_by_both(both: tuple[Store, Store], seed: int) -> None:
+    world = thrown_together(seed)
+    for store in both:
+        tell(store, world.items, token=f"dice:{seed}")
+        tell(store, [one for number, one in enumerate(world.items) if number % 7 == 0], token=f"again:{seed}")
+    for window in (ALL, Window(instant(20), instant(70))):
+        obvious, real = (answers(one, window) for one in both)
+        for question, answer in obvious.items():
+            assert (question, anyhow(real[question])) == (question, anyhow(answer))
+
+
+def thrown_together(seed: int) -> World:
+    """Requests that use few holds and pools in any order, with lost parents, pending spans and wrong endings."""
+    world = World(seed)
+    dice = random.Random(seed)
+    processes = [world.process("shop", "i"), world.process("shop", "j"), world.process("bank", "k")]
+    for _ in range(40):
+        at, process = dice.randrange(90), dice.choice(processes)
+        unfinished = {"tracecollect__open": "true"} if dice.random() < 0.1 else {}
+        entry = process.span(
+            f"GET /{dice.randrange(3)}",
+            at,
+            at + dice.randrange(1, 9),
+            kind=SERVER,
+            sent=dice.random() < 0.9,
+            **unfinished,
+        )
+        for _ in range(dice.randrange(6)):
+            rule, role = dice.choice(RULES), dice.choice(("open", "open", "close", "close", "excuse", "pin", "note"))
+            name = dice.choice((f"{rule}.{role}", "borrow.acquired", "borrow.used", "borrow.failed"))
+            begin = at + dice.randrange(8)
+            process.span(
+                name, begin, begin + dice.randrange(1, 5), parent=entry, scope=SCOPE, hold=f"h{dice.randrange(9)}",
+                pool__name=dice.choice("pq"), db__statement=dice.choice("ab"), flags=dice.choice((LOCAL, REMOTE)),
+            )  # fmt: skip
+    return world
+
+
+def answers(store: Store, window: Window) -> dict[str, object]:
+    """Every question about connections, traces and services, asked of a window."""
+    everyone, traces = ["i", "j", "k"], sorted(store.trace_ids("", 1000))
+    totals = store.totals(window, grace=SECOND)
+    keys = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
+    return {
+        "totals": totals,
+        "facts": store.signals_of_keys(keys, window),
+        "signals": [store.signals_of_trace(one) for one in traces],
+        "owners": store.owners(traces),
+        "borrows": store.borrows(everyone, window),
+        "loss": store.loss(["shop", "bank"], window, grace=SECOND, enough=10**6),
+        "instances": store.instances(window),
+        "minutes": store.minutes(everyone, window),
+        "late": store.late_returns(everyone, window),
+        "waits": store.waits(everyone, window, least=SECOND),
+        "alive": store.alive("shop", "i", [instant(at) for at in range(90)], window),
+        "services": store.services(window),
+        "calls": store.calls(window),
+        "search": store.search(SearchQuery(window, attributes={"pool.name": "p"}, limit=1000)),
+        "spans": [store.spans(one) for one in traces],
+    }

@@ -67,7 +67,8 @@ class RememberedHolds:
     def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
         """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
         groups: dict[tuple[str, str, str, str, str], list[list[Signal]]] = defaultdict(list)
-        for key, found in grouped(self._within(window), _key).items():
+        delivered = [one for one in self._signals if window.since <= one.at <= window.until]
+        for key, found in grouped(delivered, _key).items():
             groups[found[0].service, key.instance, key.dialect, key.pair, _pool(found)].append(found)
         return [self._total(name, groups[name], window.until - grace) for name in sorted(groups)]
 

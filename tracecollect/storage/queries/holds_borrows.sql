@@ -39,6 +39,7 @@ owners AS
     WHERE TraceId IN (SELECT trace_id FROM borrows)
       AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
+      AND SpanAttributes['tracecollect.open'] != 'true'
       AND Timestamp + toIntervalNanosecond(Duration) <= fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, instance
 )

@@ -17,6 +17,7 @@ owners AS
     FROM otel_traces
     WHERE TraceId IN (SELECT trace FROM closed)
       AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
+      AND SpanAttributes['tracecollect.open'] != 'true'
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, instance
 )
