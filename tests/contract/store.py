@@ -629,6 +629,40 @@ class StoreContract:
         assert (one.connection_id, one.trace_id, one.first_at, one.last_at) == ("7", traces[0], EPOCH, instant(1))
         assert not store.sessions([], ALL)
 
+    def test_the_last_thing_done_for_a_request_is_told_a_process(self, store: Store, world: World) -> None:
+        shop, bank = world.process("shop", "i"), world.process("bank", "j")
+        entry = shop.entry("GET /", 0, 2)
+        bank.span("charge", 1, 5, parent=entry, flags=REMOTE)
+        shop.span("later", 20, 21, parent=entry)
+        tell(store, world.items)
+        told = store.activity([entry.trace_id], Window(ALL.since, instant(10)))
+        assert dict(told) == {("i", entry.trace_id): instant(2), ("j", entry.trace_id): instant(5)}
+        assert not store.activity(["00" * 16], ALL)
+
+    def test_requests_are_counted_by_operation_and_version_and_a_sample_is_followed(
+        self, store: Store, world: World
+    ) -> None:
+        old, new = world.process("shop", "i", service__version="1"), world.process("shop", "j", service__version="2")
+        asked = [old.entry("GET /", 0, 1), new.entry("GET /", 10, 11), new.entry("GET /pay", 12, 13)]
+        for process, entry in zip((old, new, new), asked, strict=True):
+            process.span("none.open", entry.start, entry.end, parent=entry, scope=SCOPE, hold=entry.trace_id)
+            process.span("none.close", entry.start, entry.end + 1, scope=SCOPE, hold=entry.trace_id)
+        new.span("GET /", 14, 15, kind=2, tracecollect__open="true")
+        tell(store, world.items)
+        tell(store, world.items)
+        told = [(one.instance, one.version, one.first_at) for one in store.versions("shop", ALL)]
+        assert told == [("i", "1", instant(0)), ("j", "2", instant(10))]
+        every = [(one.entry, one.requests, one.followed) for one in store.requests("shop", "", ALL, below="g")]
+        assert every == [("GET /", 2, 2), ("GET /pay", 1, 1)]
+        none = [(one.entry, one.requests, one.followed) for one in store.requests("shop", "2", ALL, below="00000000")]
+        assert none == [("GET /", 1, 0), ("GET /pay", 1, 0)]
+        first = asked[1].trace_id
+        followed = store.signals_of_requests("shop", ["j"], ALL, below=first[-8:] + "0")
+        keys = {one.trace_id for one in asked[1:] if one.trace_id[-8:] <= first[-8:]}
+        assert keys <= {one.key for one in followed}
+        assert [one.role for one in followed if one.key == first] == ["open", "close"]
+        assert not store.signals_of_requests("shop", ["i"], Window(instant(5), instant(9)), below="g")
+
     # --- the rest -----------------------------------------------------------------------------------
 
     def test_the_store_tells_how_much_it_has(self, store: Store, world: World) -> None:

@@ -28,12 +28,12 @@ from tracecollect.model import (
 from tracecollect.ports import Batch, TableUsage
 from tracecollect.storage.memory.holds import HOUR, grouped, minute, span_of
 from tracecollect.storage.memory.tables import Row, end, instance, rows_of
-from tracecollect.storage.memory.witnesses import RememberedWitnesses
+from tracecollect.storage.memory.traffic import RememberedTraffic
 from tracecollect.storage.rows import log_record, span_kind
 
 
-class MemoryStore(RememberedWitnesses):
-    """Implements `ports.Store`; the connection half is `RememberedWitnesses`. `dialects` None: those that ship."""
+class MemoryStore(RememberedTraffic):
+    """Implements `ports.Store`; the connection half is `RememberedTraffic`. `dialects` None: those that ship."""
 
     def __init__(self, dialects: Sequence[Dialect] | None = None) -> None:
         super().__init__(dialects)

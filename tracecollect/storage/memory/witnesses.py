@@ -11,7 +11,7 @@ from tracecollect.ports import Borrow, LateReturns, Served, Session, Taken, Wait
 from tracecollect.storage.memory.holds import HOUR, RememberedHolds, grouped, minute, span_of
 from tracecollect.storage.memory.tables import Row, end, instance
 
-_DAY = 24 * HOUR
+DAY = 24 * HOUR
 _CUMULATIVE = 2
 _SERVING = ("http.server.request.duration", "http.server.duration", "rpc.server.duration", "rpc.server.call.duration")
 _OF_PROCESSES: Mapping[str, tuple[str, ...]] = {
@@ -59,7 +59,7 @@ class RememberedWitnesses(RememberedHolds):
             for one in self._tables.owners()
             if one["TraceId"] == trace_id
             and instance(one) == process
-            and window.since - _DAY <= one["Timestamp"] <= window.until
+            and window.since - DAY <= one["Timestamp"] <= window.until
         ]
         return sorted(found, key=lambda one: int(one["Timestamp"]))
 
