@@ -236,7 +236,7 @@ class FindingBook(Protocol):
 
 
 class Store(SpanWriter, TraceReader, HoldReader, WitnessReader, TrafficReader, FindingBook, Protocol):
-    """A whole store. `storage/clickhouse.py` implements it, and in the most obvious way, for tests, `storage/memory/`."""
+    """A whole store. `storage/clickhouse.py` implements it, and for tests `storage/memory/`."""
 
     def usage(self) -> Sequence[TableUsage]:
         """What each table takes, the largest first."""
