@@ -12,7 +12,8 @@ from dataclasses import fields, replace
 import pytest
 from builders.otlp import LOCAL, REMOTE, SERVER, World, instant
 from captures import Capture
-from contract.store import ALL, DIALECTS, RULES, SCOPE, StoreContract, batch, tell, world
+from contract.store import StoreContract
+from contract.store_world import ALL, DIALECTS, RULES, SCOPE, batch, tell, world
 
 from tracecollect.lifecycle.facts import Facts, gather
 from tracecollect.lifecycle.judge import judge
