@@ -42,7 +42,9 @@ run: install
 	$(BIN)/tracecollect demo
 
 test: install
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/browser
+	@# Playwright keeps an event loop running in the worker that uses it: nobody else could run one there.
+	$(BIN)/python -m pytest -n $(JOBS) tests/browser
 
 lint: install
 	$(BIN)/ruff check

@@ -60,7 +60,8 @@ def test_a_guide_does_what_it_says(name, dsn, tmp_path):
         (tmp_path / path).write_text(text)
     here = Path(sys.executable).parent
     kept = {one: value for one, value in os.environ.items() if not one.startswith(("OTEL_", "PYTEST_", "GITHUB_"))}
-    kept |= {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "DATABASE_URL": dsn}
+    # The order of this repository's own tests is random; that of a reader is not.
+    kept |= {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "DATABASE_URL": dsn, "PYTEST_ADDOPTS": "-p no:randomly"}
     for line, shown in guide.commands:
         done = subprocess.run(
             ["bash", "-c", line], cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=100, check=False
