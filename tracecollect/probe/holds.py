@@ -120,6 +120,7 @@ class Holds:
         try:
             self._acquired(connection, pool, place, connection if watch is None else watch, slot)
         except Exception:
+            # The application took a connection and has it: our mistake must not become its own.
             _log.debug("an acquire is not followed", exc_info=True)
 
     def _acquired(self, connection: object, pool: str, place: Place | None, watch: object, slot: bool) -> None:

@@ -74,6 +74,7 @@ class Outbox:
                 try:
                     self._emit(*event)
                 except Exception:
+                    # An exporter that fails is no reason to lose the events behind this one.
                     _log.debug("an event could not be sent", exc_info=True)
 
     def close(self) -> None:

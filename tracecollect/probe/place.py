@@ -56,6 +56,7 @@ def _asked(connection: Any) -> Place:
             try:
                 return ask(connection)
             except Exception:
+                # A closed connection no longer says where it led; its system is still known.
                 return Place(kind.__module__.partition(".")[0])
     return Place("other_sql")
 

@@ -65,6 +65,7 @@ class PoolMetrics:
             try:
                 found.append(read(pool))
             except Exception:
+                # A pool of another version than we know: the others still tell.
                 _log.debug("a pool does not say how it is", exc_info=True)
         return _summed(found)
 
