@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from builders.otlp import CONSUMER, INTERNAL, REMOTE, World, instant
-from contract.store_world import ALL, GRACE, RULES, SCOPE, of_keys, said, tell
+from contract.store_world import ALL, GRACE, RULES, SCOPE, TOKENS, of_keys, said, tell
 
 from tracecollect.model import (
     SECOND,
@@ -96,6 +96,36 @@ class HoldsContract:
         )  # fmt: skip
         assert (other.pool, other.keys, other.open_keys) == ("other", 1, ())
         assert [one.open_keys for one in store.totals(ALL, grace=SECOND)] == [("left",), ("elsewhere",)]
+
+    @pytest.mark.parametrize(("since", "until"), [(0, 400), (59, 301), (60, 300), (61, 299), (120, 120.5), (10, 20)])
+    def test_a_window_may_begin_and_end_within_a_minute(
+        self, store: Store, world: World, since: float, until: float
+    ) -> None:
+        shop = world.process("shop", "i")
+        for at in range(0, 360, 20):
+            shop.span("none.open", at, at, scope=SCOPE, hold=f"at {at}")
+            shop.span("none.close", at + 60, at + 60, scope=SCOPE, hold=f"at {at}")
+        tell(store, world.items)
+        window = Window(instant(since), instant(until))
+        (total,) = store.totals(window, grace=0)
+        opened = {at for at in range(0, 360, 20) if since <= at <= until}
+        closed = {at for at in range(0, 360, 20) if since <= at + 60 <= until}
+        assert (total.keys, total.closed, total.stray_closes) == (
+            len(opened | closed), len(opened & closed), len(closed - opened)
+        )  # fmt: skip
+        assert set(total.open_keys) == {f"at {at}" for at in opened - closed}
+        moments = [*opened, *(at + 60 for at in closed)]
+        assert (total.first_at, total.last_at) == (instant(min(moments)), instant(max(moments)))
+
+    def test_keys_of_a_batch_that_is_written_again_are_counted_once(self, store: Store, world: World) -> None:
+        shop = world.process("shop", "i")
+        shop.span("none.close", 0, 1, scope=SCOPE, hold="stray")
+        shop.span("borrow.acquired", 0, 1, parent=shop.entry("GET /", 0, 1), scope=SCOPE)
+        token = f"again:{next(TOKENS)}"
+        for _ in range(3):
+            tell(store, world.items, token=token)
+        totals = {one.pair: one for one in store.totals(ALL, grace=GRACE)}
+        assert (totals["none"].stray_closes, totals["borrow"].acquired) == (1, 1)
 
     def test_what_is_delivered_twice_is_counted_once(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.lifecycle.verdicts import ABANDONED
@@ -24,6 +25,8 @@ from tracecollect.ports import (
     WitnessReader,
 )
 
+P = ParamSpec("P")
+T = TypeVar("T")
 DAY = 86400 * SECOND
 _LEAST_MEASURED = 20_000
 _MOST_MOMENTS = 300
@@ -84,16 +87,36 @@ def window_of(query: LeakQuery, now: Instant) -> Window:
     return Window(Instant(until - DAY) if query.since is None else query.since, until)
 
 
-def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int, only: Collection[str] | None = None) -> Facts:
+class InTurn(Executor):
+    """Asks each question when it is given, one after the other."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """The answer, which is there already. Raises what the question raises."""
+        answered: Future[T] = Future()
+        answered.set_result(fn(*args, **kwargs))
+        return answered
+
+
+def gather(
+    reader: Reader,
+    query: LeakQuery,
+    now: Instant,
+    *,
+    grace: int,
+    only: Collection[str] | None = None,
+    beside: Executor | None = None,
+) -> Facts:
     """Ask the store. Keys come first, facts only for what is still open: the cost follows the open holds.
 
-    `grace` in nanoseconds; `only` these instances, None: all.
+    `grace` in nanoseconds; `only` these instances, None: all; `beside` asks what does not wait for another answer.
     """
+    ask = beside or InTurn()
 
     def wanted(one: KeyTotals | PoolSample | InstanceSeen) -> bool:
         return only is None or one.instance in only
 
     window = window_of(query, now)
+    samples, instances = ask.submit(reader.samples, window), ask.submit(reader.instances, window)
     totals = list(filter(wanted, reader.totals(window, grace=grace)))
     keys = open_keys(totals)
     asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
@@ -114,14 +137,14 @@ def gather(reader: Reader, query: LeakQuery, now: Instant, *, grace: int, only: 
         signals={key: tuple(found) for key, found in signals.items() if found},
         owners={key: tuple(found) for key, found in owners.items()},
         totals=totals,
-        samples=list(filter(wanted, reader.samples(window))),
-        instances=list(filter(wanted, reader.instances(window))),
+        samples=list(filter(wanted, samples.result())),
+        instances=list(filter(wanted, instances.result())),
         ended=query.ended,
     )
-    return _with_witnesses(facts, reader)
+    return _with_witnesses(facts, reader, ask)
 
 
-def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
+def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
     """What only those are asked for who may be accused: processes with open keys, and with connections out."""
     accused = {key.instance for key in facts.signals}
     # Only pools that have something out can have something leaked.
@@ -131,18 +154,27 @@ def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
     window, grace = facts.window, facts.grace
     either = accused | out
     traces = {one.trace_id for found in facts.signals.values() for one in found if one.trace_id}
+    loss = ask.submit(reader.loss, services, window, grace=grace, enough=_enough(facts.totals))
+    late = ask.submit(reader.late_returns, accused, window)
+    borrows = ask.submit(reader.borrows, out, window)
+    taken = ask.submit(reader.taken, accused, window)
+    minutes = ask.submit(reader.minutes, accused, window)
+    waits = ask.submit(reader.waits, either, window, least=_LONG_WAIT)
+    served = ask.submit(reader.served, out, window)
+    activity = ask.submit(reader.activity, traces, window)
+    sessions = ask.submit(reader.sessions, traces, window)
     return replace(
         facts,
-        loss={one.instance: one for one in reader.loss(services, window, grace=grace, enough=_enough(facts.totals))},
-        borrows=reader.borrows(out, window) if out else (),
-        taken=reader.taken(accused, window) if accused else (),
-        minutes=reader.minutes(accused, window) if accused else {},
-        late=reader.late_returns(accused, window) if accused else (),
-        waits=reader.waits(either, window, least=_LONG_WAIT) if either else (),
-        served={one.instance: one for one in reader.served(out, window)} if out else {},
         alive=_alive(facts, reader, out),
-        activity=reader.activity(traces, window),
-        sessions={one.trace_id: one for one in reader.sessions(traces, window)} if traces else {},
+        loss={one.instance: one for one in loss.result()},
+        late=late.result(),
+        borrows=borrows.result(),
+        taken=taken.result(),
+        minutes=minutes.result(),
+        waits=waits.result(),
+        served={one.instance: one for one in served.result()},
+        activity=activity.result(),
+        sessions={one.trace_id: one for one in sessions.result()},
     )
 
 

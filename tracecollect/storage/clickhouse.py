@@ -74,8 +74,11 @@ class ClickHouseStore(StoredHolds):
         for name in texts.TABLES:
             for statement in texts.table(name, retention=retention, cluster=cluster):
                 self._engine.command(statement)
+        made = {row["name"] for row in self._engine.rows("table_texts")}
         for name in texts.VIEWS:
             self._engine.command(texts.view(name))
+        if "connection_keys_signals" not in made:  # a store from before: what it holds is read once
+            self._engine.command(texts.query("keys_backfill"))
         self._keep_for(retention, cluster)
         self.apply_dialects()
         for part in self.broken_parts():

@@ -29,6 +29,7 @@ from tracecollect.model import (
     Window,
 )
 from tracecollect.ports import Store
+from tracecollect.storage.beside import Beside
 
 # What one picture or list can still show; the newest are kept.
 _MOST_SIGNALS = 20_000
@@ -44,8 +45,13 @@ class Connections:
     def __init__(self, store: Store, *, grace: int) -> None:
         self._store = store
         self._grace = grace
+        self._beside = Beside(2, thread_name_prefix="judged")
         self._book = threading.Lock()
         self._last: tuple[Facts, LeakReport] | None = None
+
+    def close(self) -> None:
+        """End what is asked beside. Idempotent."""
+        self._beside.shutdown()
 
     def leaks(self, query: LeakQuery, now: Instant) -> LeakReport:
         """Every pool as of a moment. What is said now and of everything is kept; what-if questions are not."""
@@ -96,7 +102,7 @@ class Connections:
         plain = query.as_of is None and query.since is None and grace == self._grace
         if plain and not query.fresh and self._last is not None:
             return self._last
-        facts = gather(self._store, query, now, grace=grace)
+        facts = gather(self._store, query, now, grace=grace, beside=self._beside)
         report = judge(facts)
         if not plain:
             return facts, report

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
-from tracecollect.model import Instant, Owner, PoolSample, Signal, Window
+from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Window
 from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
@@ -21,7 +21,8 @@ _MOST_KEYS = 20_000
 _MOST_SAMPLES = 1_000_000
 _MOST_CLOSED = 200_000
 # So many spans tell how a path behaves; of more, a share of the traces is read.
-_TELLING = 200_000
+_TELLING = 100_000
+_MINUTE = 60 * SECOND
 
 
 class StoredHolds(StoredTraffic):
@@ -126,7 +127,9 @@ class StoredHolds(StoredTraffic):
 
     def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
         """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
-        found = self._engine.rows("holds_totals", **bounds(window), **self._keyed, grace=grace, limit=_MOST_KEYS)
+        first, last = -(-window.since // _MINUTE) * 60, window.until // _MINUTE * 60
+        asked = bounds(window) | {"first_minute": _clipped(first), "last_minute": _clipped(last), "grace": grace}
+        found = self._engine.rows("holds_totals", **asked, **self._keyed, limit=_MOST_KEYS)
         return [
             KeyTotals(
                 row["service"],
@@ -162,14 +165,15 @@ class StoredHolds(StoredTraffic):
         wanted = set(instances)
         spans = sum(one.spans for one in self.instances(window) if one.instance in wanted)
         asked = self._of(wanted, window) | {"limit": _MOST_CLOSED}
-        found = self._engine.rows("holds_late", **asked, below=_share_of_ids(_TELLING, spans))
+        found = self._rows("holds_late", asked | {"below": _share_of_ids(_TELLING, spans)})
         if not found and spans > _TELLING:
-            found = self._engine.rows("holds_late", **asked, below=_ALL_IDS)
+            found = self._rows("holds_late", asked | {"below": _ALL_IDS})
         return [
             LateReturns(
                 row["instance"], row["dialect"], row["pair"], row["entry"], row["closed"], row["late"], row["latest"]
             )
             for row in found
+            if row["late"]
         ]
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
@@ -223,6 +227,11 @@ class StoredHolds(StoredTraffic):
             )
             for row in self._engine.rows("holds_instances", **bounds(window))
         ]
+
+
+def _clipped(seconds: int) -> int:
+    """A moment that the engine's DateTime can hold."""
+    return max(0, min(seconds, 2**32 - 1))
 
 
 _ALL_IDS = "g"  # after every hexadecimal digit

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 
 import tracecollect
 from tracecollect.errors import Ambiguous, NotFound
@@ -29,6 +27,7 @@ from tracecollect.model import (
 )
 from tracecollect.ports import Check, Status, Store, TableUsage
 from tracecollect.storage import builds, connections
+from tracecollect.storage.beside import Beside
 
 _HEX = frozenset("0123456789abcdef")
 _TRACE_ID = 32
@@ -61,7 +60,7 @@ class LocalAnswers:
         self._now = now
         self._grace = grace
         self._connections = connections.Connections(store, grace=grace)
-        self._beside = ThreadPoolExecutor(4, thread_name_prefix="beside")
+        self._beside = Beside(4, thread_name_prefix="beside")
 
     def leaks(self, query: LeakQuery) -> LeakReport:
         """See `Answers`. The plain question (everything, now) is also remembered."""
@@ -78,8 +77,8 @@ class LocalAnswers:
         """See `Answers`."""
         name = self._trace_id(trace_id)
         # Each question waits for the engine most of its time, so they are asked at once, for the same reader.
-        signals = self._beside.submit(copy_context().run, self._store.signals_of_trace, name)
-        logs = self._beside.submit(copy_context().run, self._store.logs, name)
+        signals = self._beside.submit(self._store.signals_of_trace, name)
+        logs = self._beside.submit(self._store.logs, name)
         copies = self._store.spans(name)
         if not copies:
             raise _no_trace(trace_id)
@@ -136,6 +135,7 @@ class LocalAnswers:
     def close(self) -> None:
         """The store belongs to whoever opened it; what is asked of it ends. Idempotent."""
         self._beside.shutdown()
+        self._connections.close()
 
     # --- inside -------------------------------------------------------------------------------------
 

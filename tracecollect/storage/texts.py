@@ -23,6 +23,7 @@ TABLES = (
     "otel_metrics_exponential_histogram",
     "otel_metrics_summary",
     "connection_signals",
+    "connection_keys",
     "pool_samples",
     "instances",
     "dialect_views",
@@ -32,6 +33,7 @@ TABLES = (
 """Every table of ours, in the order in which they are made."""
 
 VIEWS = (
+    "connection_keys_signals",
     "instances_traces",
     "instances_logs",
     "instances_metrics_gauge",
@@ -46,8 +48,10 @@ TELEMETRY = tuple(name for name in TABLES if name.startswith("otel_"))
 """The tables that hold what was received, kept for as long as the retention says."""
 
 
-DERIVED = {"connection_signals": "at", "pool_samples": "at", "instances": "minute"}
+DERIVED = {"connection_signals": "at", "connection_keys": "minute", "pool_samples": "at", "instances": "minute"}
 """The tables that views fill, each with its time."""
+FRAGMENTS = ("instance", "key_minutes")
+"""What several texts share: which process it was, and what a minute says of a key."""
 _MONTH = 30 * 86400
 
 
@@ -58,9 +62,15 @@ def derived(retention: int) -> int:
 
 @cache
 def query(name: str) -> str:
-    """The question `queries/<name>.sql`; its holes are bound, but for `{instance}`, the process."""
-    text = (files(__package__) / "queries" / f"{name}.sql").read_text("utf-8")
-    return text.replace("{instance}", fragment("instance"))
+    """The question `queries/<name>.sql`; its holes are bound, but for those that a fragment fills."""
+    return _filled((files(__package__) / "queries" / f"{name}.sql").read_text("utf-8"))
+
+
+def _filled(text: str) -> str:
+    """With the pieces of SQL that several texts share."""
+    for name in FRAGMENTS:
+        text = text.replace(f"{{{name}}}", fragment(name))
+    return text
 
 
 @cache
@@ -88,13 +98,11 @@ def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
 
 def view(name: str, *, cluster: str = "") -> str:
     """The statement that makes one view; on a cluster it reads and feeds the shards' own tables."""
-    text = (
-        (files(__package__) / "schema" / f"{name}.sql").read_text("utf-8").replace("{instance}", fragment("instance"))
-    )
+    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
     if not cluster:
         return text
-    text = text.replace(f"EXISTS {name} TO instances", f"EXISTS {name} ON CLUSTER '{cluster}' TO instances_local")
-    return re.sub(r"FROM (otel_\w+)", r"FROM \1_local", text)
+    text = re.sub(rf"EXISTS {name} TO (\w+)", rf"EXISTS {name} ON CLUSTER '{cluster}' TO \1_local", text)
+    return re.sub(r"FROM (otel_\w+|connection_signals)", r"FROM \1_local", text)
 
 
 def columns_of(select: str) -> str:
@@ -117,4 +125,4 @@ def _sharding(name: str) -> str:
     """What must lie on one shard: a trace's spans, an instance's signals and samples."""
     if name == "otel_traces":
         return "cityHash64(TraceId)"
-    return "cityHash64(instance)" if name in ("connection_signals", "pool_samples", "instances") else "rand()"
+    return "cityHash64(instance)" if name in DERIVED else "rand()"

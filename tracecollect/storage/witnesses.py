@@ -41,20 +41,23 @@ class StoredWitnesses:
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
         return bounds(window) | {"instances": sorted(set(instances)), "pairs": self._current}
 
+    def _rows(self, name: str, asked: Mapping[str, object]) -> Sequence[Row]:
+        """The answer about these processes; of none of them nothing needs to be asked."""
+        return self._engine.rows(name, **asked) if asked["instances"] else []
+
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
         asked = self._of(instances, window) | {"touched": self._touched, "counting": self._counting}
-        found = self._engine.rows("holds_borrows", **asked, limit=_MOST_BORROWS)
-        return [_borrow(row) for row in found]
+        return [_borrow(row) for row in self._rows("holds_borrows", asked | {"limit": _MOST_BORROWS})]
 
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
         """When each physical connection with a known identity was taken."""
-        found = self._engine.rows("holds_acquires", **self._of(instances, window), limit=_MOST_CONNECTIONS)
+        found = self._rows("holds_acquires", self._of(instances, window) | {"limit": _MOST_CONNECTIONS})
         return [Taken(row["instance"], row["pool"], row["connection"], tuple(row["taken"])) for row in found]
 
     def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
         """The minutes in which each process was heard of, in order."""
-        found = self._engine.rows("holds_minutes", **bounds(window), instances=sorted(set(instances)))
+        found = self._rows("holds_minutes", bounds(window) | {"instances": sorted(set(instances))})
         return {row["instance"]: row["minutes"] for row in found}
 
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
@@ -77,7 +80,7 @@ class StoredWitnesses:
                 Instant(row["ended_ns"]),
                 bool(row["failed"]),
             )
-            for row in self._engine.rows("holds_waits", **asked)
+            for row in self._rows("holds_waits", asked)
         ]
 
     def process(self, services: Iterable[str], instances: Iterable[str], window: Window) -> Sequence[ProcessSample]:
@@ -96,7 +99,7 @@ class StoredWitnesses:
 
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
-        found = self._engine.rows("holds_served", **bounds(window), instances=sorted(set(instances)))
+        found = self._rows("holds_served", bounds(window) | {"instances": sorted(set(instances))})
         return [Served(row["instance"], row["served"], row["traced"]) for row in found]
 
     def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:

@@ -15,7 +15,7 @@ owners AS
 (
     SELECT TraceId, {instance} AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended, argMin(SpanName, Timestamp) AS entry
     FROM otel_traces
-    WHERE TraceId IN (SELECT trace FROM closed)
+    WHERE TraceId IN (SELECT trace FROM closed) AND TraceId < {below:String}
       AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
       AND SpanAttributes['tracecollect.open'] != 'true'
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
@@ -26,4 +26,3 @@ SELECT c.instance AS instance, c.dialect AS dialect, c.pair AS pair, o.entry AS 
        max(toUnixTimestamp64Nano(c.came_back) - toUnixTimestamp64Nano(o.ended)) AS latest
 FROM closed AS c INNER JOIN owners AS o ON c.trace = o.TraceId AND c.instance = o.instance
 GROUP BY instance, dialect, pair, entry
-HAVING late > 0

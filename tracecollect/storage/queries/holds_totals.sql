@@ -1,7 +1,8 @@
 -- How often each pair opened and closed in each process and pool, and which keys are open: its capability, its
 -- baseline and the remainder that reaches the judge, in one pass. A key is open when its newest opener is unanswered
 -- and older than the grace, by its pair's open_if; keys only, facts are fetched for the few that remain.
--- Conditions on the pair are asked of the groups: they are six times fewer than the rows.
+-- Whole minutes of the window are read as connection_keys tells them, its first and last one signal by signal.
+-- Conditions on the pair are asked of the groups: they are fewer than the rows.
 WITH counted AS
 (
     -- Begins and ends are told apart by span, because telemetry may be delivered twice. Costly, and for few pairs.
@@ -13,6 +14,7 @@ WITH counted AS
     FROM connection_signals
     WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
       AND (dialect, pair) IN {by_count:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
+      AND role IN ('open', 'close', 'excuse')
     GROUP BY dialect, pair, instance, key
     HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
 ),
@@ -23,6 +25,7 @@ uncovered AS
     FROM connection_signals
     WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
       AND (dialect, pair) IN {by_cover:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
+      AND role IN ('open', 'close')
     GROUP BY dialect, pair, instance, key
     HAVING countIf(role = 'open') > 0 AND arrayExists(o -> NOT arrayExists(c -> c.1 <= o.1 AND o.2 <= c.2, groupUniqArrayIf((started, at), role = 'close')), groupUniqArrayIf((started, at), role = 'open'))
 )
@@ -34,21 +37,28 @@ SELECT service, instance, dialect, pair, pool, countIf(has_open OR has_close) AS
        groupArrayIf({limit:UInt32})(key, is_open) AS open_keys
 FROM
 (
-    SELECT any(s.service) AS service, instance, dialect, pair, key,
-           maxIf(s.pool, role != 'note') AS said_pool, if(said_pool != '', said_pool, max(s.pool)) AS pool,
-           countIf(role = 'open') AS opens, countIf(role = 'close') AS closes, opens > 0 AS has_open, closes > 0 AS has_close,
-           countIf(signal = 'acquired') AS acquires, min(at) AS first, max(at) AS last,
-           maxIf(at, role != 'note') AS last_sign, maxIf(at, role = 'open') AS opened,
-           has_open AND last_sign <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64}) AND opened > maxIf(at, role = 'pin')
+    SELECT any(k.service) AS service, any(k.instance) AS instance, any(k.dialect) AS dialect, any(k.pair) AS pair, any(k.version) AS version, any(k.key) AS key,
+           max(k.said_pool) AS said_pool, if(said_pool != '', said_pool, max(k.noted_pool)) AS pool,
+           sum(k.opens) AS opens, sum(k.closes) AS closes, opens > 0 AS has_open, closes > 0 AS has_close,
+           sum(k.acquires) AS acquires, min(k.first_at) AS first, max(k.last_at) AS last, max(k.opened_at) AS opened,
+           has_open AND max(k.sign_at) <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64}) AND opened > max(k.pinned_at)
            AND (
-               opened > maxIf(at, role = 'close') AND (dialect, pair) IN {by_last:Array(Tuple(String, String))}
+               opened > max(k.closed_at) AND (dialect, pair) IN {by_last:Array(Tuple(String, String))}
                OR NOT has_close AND (dialect, pair) IN {by_none:Array(Tuple(String, String))}
                OR (dialect, pair, instance, key) IN (SELECT dialect, pair, instance, key FROM counted)
                OR (dialect, pair, instance, key) IN (SELECT dialect, pair, instance, key FROM uncovered)
            ) AS is_open
-    FROM connection_signals AS s
-    WHERE s.at >= fromUnixTimestamp64Nano({since:Int64}) AND s.at <= fromUnixTimestamp64Nano({until:Int64})
-    GROUP BY dialect, pair, version, instance, key
+    FROM
+    (
+        SELECT * FROM connection_keys
+        WHERE minute >= toDateTime({first_minute:UInt32}) AND minute < toDateTime({last_minute:UInt32})
+        UNION ALL
+        {key_minutes}
+        WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
+          AND (at < toDateTime({first_minute:UInt32}) OR at >= toDateTime({last_minute:UInt32}))
+        GROUP BY service, instance, dialect, version, pair, key, minute
+    ) AS k
+    GROUP BY k.id
     HAVING (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
 )
 GROUP BY service, instance, dialect, pair, pool
