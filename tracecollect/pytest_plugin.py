@@ -9,7 +9,9 @@ option `connection_leaks_allow`. It needs the extra `probe`, and no collector.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import functools
 import gc
 import warnings
 from collections.abc import Callable, Generator
@@ -124,8 +126,16 @@ class _Gate:
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
         """After the test and its fixtures: what is still open, and not allowed, is its fault."""
+        parent = item.listchain()[-2]
+        if nextitem is None or parent not in nextitem.listchain():
+            # Fixtures of a wider scope end in this teardown, too, and a pool of theirs takes back what the test forgot.
+            # What was registered last runs first: after all of the test's own, and before any of theirs.
+            with contextlib.suppress(AssertionError, KeyError):  # never set up: then there is nobody to be before
+                parent.addfinalizer(functools.partial(self._check, item))
         result = yield
         self._check(item)
         return result

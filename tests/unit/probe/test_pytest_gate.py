@@ -150,3 +150,113 @@ def test_it_works_in_asyncio_with_a_real_postgresql(tmp_path, dsn):
     )
     assert session.failed == {"test_bad"}
     assert "in test_it.test_bad: 127.0.0.1:" in session.output
+
+
+POOL = """
+@pytest.fixture(scope="{scope}")
+def pool():
+    taken = []
+    def connect():
+        taken.append(sqlite3.connect(":memory:"))
+        return taken[-1]
+    yield connect
+    for one in taken:
+        one.close()
+
+class TestPool:
+    def test_good(self, pool):
+        pool().close()
+
+    def test_bad(self, pool):
+        pool()
+"""
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_the_last_test_answers_before_a_wider_fixture_closes_its_pool(tmp_path, scope):
+    session = Session(tmp_path, POOL.format(scope=scope))
+    assert session.status == 1
+    assert re.findall(r"^ERROR test_it\.py::(\S+)", session.output, flags=re.M) == ["TestPool::test_bad"]
+    assert re.search(r"test_it\.py:\d+ in test_it\.\S*connect: :memory:, still open", session.output)
+
+
+def test_the_last_test_of_a_worker_of_xdist_answers_before_its_session_ends(tmp_path):
+    text = POOL.format(scope="session").replace("        pool().close()", "        pool()")
+    session = Session(tmp_path, text, "-n", "2")
+    assert session.output.count("1 database connection was taken and not given back") == 2
+
+
+def test_the_last_test_answers_in_asyncio_before_a_wider_pool_is_terminated(tmp_path, dsn):
+    session = Session(
+        tmp_path,
+        f"""
+        import asyncpg
+        import pytest_asyncio
+
+        pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+        @pytest_asyncio.fixture(scope="module", loop_scope="module")
+        async def pool():
+            pool = await asyncpg.create_pool({dsn!r}, min_size=1, max_size=3)
+            yield pool
+            pool.terminate()
+
+        async def test_good(pool):
+            async with pool.acquire() as connection:
+                assert await connection.fetchval("SELECT 1") == 1
+
+        async def test_bad(pool):
+            await pool.acquire()
+        """,
+    )
+    assert session.failed == {"test_bad"}
+    assert "in test_it.test_bad: 127.0.0.1:" in session.output
+
+
+def test_what_a_fixture_of_the_test_itself_gives_back_is_back_in_the_last_test_too(tmp_path):
+    text = """
+        import unittest
+
+        @pytest.fixture
+        def closing():
+            yield
+            kept.pop().close()
+
+        @pytest.fixture(scope="module")
+        def wide():
+            connection = sqlite3.connect(":memory:")
+            yield connection
+            connection.close()
+
+        class TestUnit(unittest.TestCase):
+            def setUp(self):
+                self.connection = sqlite3.connect(":memory:")
+
+            def tearDown(self):
+                self.connection.close()
+
+            def test_unit(self): ...
+
+        def test_last(wide, closing):
+            take()
+    """
+    session = Session(tmp_path, text)
+    assert session.status == 0, session.output
+
+
+def test_a_pool_that_cannot_be_closed_because_of_the_leak_does_not_hide_it(tmp_path):
+    session = Session(
+        tmp_path,
+        """
+        @pytest.fixture(scope="module")
+        def wide():
+            yield
+            raise RuntimeError("1 connection is still out")
+
+        def test_bad(wide):
+            take()
+        """,
+    )
+    assert session.failed == {"test_bad"}
+    assert "1 connection is still out" in session.output
+    assert "test_it.py:5 in test_it.take: :memory:, still open" in session.output
