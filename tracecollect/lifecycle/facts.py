@@ -28,7 +28,7 @@ DAY = 86400 * SECOND
 _LEAST_MEASURED = 20_000
 _MOST_MOMENTS = 300
 # A connection is there in less; who waits longer than this stands in a queue.
-_LONG_WAIT = SECOND // 10
+LONG_WAIT = SECOND // 10
 
 
 class Reader(HoldReader, WitnessReader, Protocol):
@@ -138,7 +138,7 @@ def _with_witnesses(facts: Facts, reader: Reader) -> Facts:
         taken=reader.taken(accused, window) if accused else (),
         minutes=reader.minutes(accused, window) if accused else {},
         late=reader.late_returns(accused, window) if accused else (),
-        waits=reader.waits(either, window, least=_LONG_WAIT) if either else (),
+        waits=reader.waits(either, window, least=LONG_WAIT) if either else (),
         served={one.instance: one for one in reader.served(out, window)} if out else {},
         alive=_alive(facts, reader, out),
         activity=reader.activity(traces, window),
