@@ -30,6 +30,19 @@ SPAN = model.Span(
 OPEN = model.Hold("orders", "i", "db/one", "python-asyncpg", "p", "k", AT, None, LATER, TRACE, "00f067aa0ba902b7")
 
 
+HOLDER = model.Holder(
+    "orders", "i", HOSTILE, TRACE, "", AT, None, model.Verdict.LEAKED, "pay.py:41", "SELECT 1", "", FINDING.id
+)
+STARVED = model.Starved(
+    "orders", "i", "db/one", HOSTILE, TRACE, "", AT, LATER, True, model.Cause.LEAK, HOSTILE, 2, 3, 1, None, (HOLDER,)
+)
+BLAMES = (
+    model.Blame("orders", HOSTILE, "pay.py:41", "SELECT 1", FINDING.id, model.Verdict.LEAKED, HOSTILE, 3, 1, 4.5),
+    model.Blame("orders", "", "", "", "", model.Verdict.LEAKED, "", 1, 1, 2.0),
+    model.Blame("orders", "GET /report", "", "", "", None, HOSTILE, 2, 0, 1.0),
+)
+
+
 class KnownAnswers:
     """Implements `ports.Answers`; remembers what it was asked."""
 
@@ -67,6 +80,16 @@ class KnownAnswers:
     def pools(self, query):
         self.asked.append(query)
         return (model.PoolReport("orders", "i", "db/one", "postgresql", SEEN, used=3),)
+
+    def starved(self, trace_id, query):
+        self.asked.append((trace_id, query))
+        if not TRACE.startswith(trace_id):
+            raise NotFound(f"there is no trace {trace_id}", hint="tracecollect search lists traces")
+        return (STARVED,)
+
+    def starvation(self, subject, query):
+        self.asked.append((subject, query))
+        return model.Starvation("orders", "db/one", 7, 1, 0, BLAMES)
 
     def search(self, query):
         self.asked.append(query)

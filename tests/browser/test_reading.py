@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from captures import Capture
 from long_trace import LONG, SPANS
 from playwright_words import expect
+from serving import program
+
+from tracecollect import codec
 
 pytestmark = [pytest.mark.slow]
 
@@ -187,3 +191,19 @@ def test_labels_that_are_made_to_harm_are_only_read(shop, tab):
     assert page.locator("main img[src=x]").count() == 0
     page.get_by_text("Who calls whom").click()
     expect(page.locator(".picture img.laid")).to_have_attribute("alt", re.compile("Calls of trace"))
+
+
+def test_a_finding_shows_who_starved_whom_and_a_table_says_the_same(serve, tab, tmp_path, monkeypatch):
+    one = Capture("go-otelpgx-exhausted")
+    monkeypatch.setenv("TRACECOLLECT_RETENTION", "3650d")
+    program("import", "--data-dir", str(tmp_path / "data"), str(one.path))
+    page = tab(f"{serve().url}/?as_of={codec.spell_instant(one.end)}&grace=5s")
+    page.locator("tbody tr .entry a", has_text="pay").first.click()
+    block = page.locator("details.block", has_text="Who starved whom")
+    expect(block.locator("img")).to_have_js_property("complete", True)
+    assert block.locator("img").evaluate("image => image.naturalWidth") > 300
+    expect(block.locator("img")).to_have_attribute("alt", re.compile("Who kept whom waiting for pool .*80 long waits"))
+    block.get_by_text("The same as a table").click()
+    row = block.locator("table").nth(1).locator("tr", has_text="POST /orders/{id}/pay").first
+    expect(row).to_contain_text(re.compile(r"\d+ requests, "))
+    expect(block.locator(".downloads a")).to_have_count(6)

@@ -37,7 +37,9 @@ COMMANDS: Mapping[str, _Entry] = {
     "trace": _Entry("tracecollect.cli.trace", "One trace, as a tree or a picture."),
     "lifecycle": _Entry("tracecollect.cli.lifecycle", "Connections from open to close: of a trace, finding or pool."),
     "pools": _Entry("tracecollect.cli.pools", "Every pool: occupancy and how much it lets us see."),
-    "holders": _Entry("tracecollect.cli.holders", "Who holds connections, now or as of a moment."),
+    "holders": _Entry(
+        "tracecollect.cli.holders", "Who holds connections: now, as of a moment, or while a request waited."
+    ),
     "search": _Entry("tracecollect.cli.search", "Traces by service, operation, attributes, duration, error."),
     "services": _Entry("tracecollect.cli.services", "Every instance that was heard of."),
     "stats": _Entry("tracecollect.cli.stats", "Where the bytes are."),

@@ -1,4 +1,4 @@
-"""`tracecollect holders`: who holds connections, now or as of a moment, longest first."""
+"""`tracecollect holders`: who holds connections, now or as of a moment, or while a request waited for one."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from pathlib import Path
 
 import click
 
-from tracecollect.cli import common, tables
+from tracecollect.cli import common, starved_words, tables
 from tracecollect.errors import NotFound
 from tracecollect.lifecycle.holds import open_at
-from tracecollect.model import Hold, Instant, LeakQuery
+from tracecollect.model import Hold, Instant, LeakQuery, Starved
 from tracecollect.ports import Answers
 
 
 @click.command("holders")
+@click.option("--trace", "trace_id", metavar="ID", help="Who had the connections that this request waited for.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
 @common.about_leaks
 @common.as_json
 @common.where
+@click.pass_context
 def command(
+    ctx: click.Context,
+    trace_id: str | None,
     limit: int,
     since: str | None,
     as_of: Instant | None,
@@ -30,12 +34,31 @@ def command(
     data_dir: str | None,
     config: Path | None,
 ) -> None:
-    """Who holds connections, now or as of a moment, longest first."""
+    """Who holds connections, now or as of a moment, longest first.
+
+    With --trace: who had them while this request waited for one, the leaked ones first. The id may be shortened.
+    """
     settings = common.settings_of(data_dir, config)
     query = common.leak_query(since, as_of, grace, service, pool)
-    at = as_of if as_of is not None else common.now()
     with common.answers(server, settings) as answers:
-        held, unseen = _holders(answers, query, at)
+        if trace_id is not None:
+            waits = tuple(answers.starved(trace_id, query))
+        else:
+            at = as_of if as_of is not None else common.now()
+            held, unseen = _holders(answers, query, at)
+    if trace_id is None:
+        _told(held, unseen, at, limit, json_)
+    elif json_:
+        common.write_json(waits, tuple[Starved, ...])
+    elif waits:
+        starved_words.waits(waits, limit, common.again(ctx))
+    else:
+        common.note(f"no wait of 100 ms or more for a connection is seen in trace {trace_id}")
+        common.note(f"hint: tracecollect trace {trace_id} shows what it did; a library that does not trace how")
+        common.note("      connections are taken shows no waits: tracecollect pools says how much is seen")
+
+
+def _told(held: list[Hold], unseen: list[str], at: Instant, limit: int, json_: bool) -> None:
     if json_:
         common.write_json(tuple(held[:limit]), tuple[Hold, ...])
         return

@@ -7,6 +7,7 @@ One function per view; each takes nouns and returns a diagram that any renderer 
     call_graph(trace | edges)     Graph      operations, calls, errors, durations
     service_graph(trace | edges)  Graph      services and databases
     finding_summary(finding)      Graph      entry operation → code or statement → pool, and the evidence
+    starvation(starvation)        Graph      who kept whom waiting for a pool: leak sites, slow holders, the starved
     comparison(trace, trace)      Graph      what only one of two traces did, or did otherwise
     overview(report)              Overview   the leak sites of a report in one line each, and how much can be seen
     Scroll(trace)                 Stretch    a waterfall of any length, a stretch at a time
@@ -33,6 +34,7 @@ from tracecollect.diagrams.shapes import (
     Tick,
     Timeline,
 )
+from tracecollect.diagrams.starvation import starvation
 from tracecollect.diagrams.waterfall import waterfall
 from tracecollect.diagrams.words import axis, duration, moment
 
@@ -65,5 +67,6 @@ __all__ = [
     "row",
     "sentence",
     "service_graph",
+    "starvation",
     "waterfall",
 ]

@@ -31,7 +31,7 @@ DAY = 86400 * SECOND
 _LEAST_MEASURED = 20_000
 _MOST_MOMENTS = 300
 # A connection is there in less; who waits longer than this stands in a queue.
-_LONG_WAIT = SECOND // 10
+LONG_WAIT = SECOND // 10
 
 
 class Reader(HoldReader, WitnessReader, Protocol):
@@ -159,7 +159,7 @@ def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
     borrows = ask.submit(reader.borrows, out, window)
     taken = ask.submit(reader.taken, accused, window)
     minutes = ask.submit(reader.minutes, accused, window)
-    waits = ask.submit(reader.waits, either, window, least=_LONG_WAIT)
+    waits = ask.submit(reader.waits, either, window, least=LONG_WAIT)
     served = ask.submit(reader.served, out, window)
     activity = ask.submit(reader.activity, traces, window)
     sessions = ask.submit(reader.sessions, traces, window)

@@ -25,9 +25,9 @@ _ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 def with_impact(facts: Facts, pools: Sequence[Counted], findings: Iterable[Finding]) -> Sequence[Finding]:
     """The same findings; those that accuse say what they cost."""
     known = {(one.instance, one.pool): one for one in pools}
-    sizes = _sizes(facts)
+    known_sizes = sizes(facts)
     return [
-        _weighed(facts, one, known.get((one.instance, one.pool)), sizes.get((one.instance, one.pool)))
+        _weighed(facts, one, known.get((one.instance, one.pool)), known_sizes.get((one.instance, one.pool)))
         if one.verdict in _ACCUSING
         else one
         for one in findings
@@ -35,7 +35,7 @@ def with_impact(facts: Facts, pools: Sequence[Counted], findings: Iterable[Findi
 
 
 def _weighed(facts: Facts, one: Finding, pool: Counted | None, size: tuple[int | None, int] | None) -> Finding:
-    moments = _moments(one, pool)
+    moments = moments_of(one, pool)
     until = min(facts.now, max((facts.last_heard(each) for each in _instances(facts, one)), default=facts.now))
     maximum, used = size or (None, 0)
     left = None if maximum is None else max(0, maximum - used)
@@ -88,7 +88,7 @@ def dispersion(moments: Sequence[Instant]) -> float:
     return sum(one * one for one in bunches) / sum(bunches)
 
 
-def _moments(one: Finding, pool: Counted | None) -> Sequence[Instant]:
+def moments_of(one: Finding, pool: Counted | None) -> Sequence[Instant]:
     """When each connection was lost, as well as it is known."""
     if one.instances:
         return sorted(each.acquired_at for each in one.instances)
@@ -107,7 +107,7 @@ def _instances(facts: Facts, one: Finding) -> Sequence[str]:
     )
 
 
-def _sizes(facts: Facts) -> dict[tuple[str, str], tuple[int | None, int]]:
+def sizes(facts: Facts) -> dict[tuple[str, str], tuple[int | None, int]]:
     """Each pool's size and how many it has out now."""
     names = span_names(facts)
     newest: dict[tuple[str, str], dict[str, int]] = {}
@@ -128,27 +128,27 @@ def _starved(facts: Facts, one: Finding, moments: Sequence[Instant], impact: Imp
     the slow holders. A wait that came to something counts only where the pool was seen to have none left.
     """
     waits = [each for each in facts.waits if each.pool == one.pool and one.instance in ("", each.instance)]
-    full = _full_at(facts, one, impact.pool_size)
+    full = full_at(facts, one.instance, one.pool, impact.pool_size)
     seconds, starved, timeouts, counted = 0.0, 0, 0, 0
     for place, wait in enumerate(waits):
         if not (wait.failed or any(wait.began <= at <= wait.ended for at in full)):
             continue
         counted += 1
-        if bisect_right(moments, wait.began) >= _position(waits, place):
+        if bisect_right(moments, wait.began) >= place_in_queue(waits, place):
             starved += 1
             timeouts += wait.failed
             seconds += (wait.ended - wait.began) / SECOND
     return replace(impact, waits=counted, starved=starved, starved_seconds=round(seconds, 1), timeouts=timeouts)
 
 
-def _position(waits: Sequence[Wait], place: int) -> int:
+def place_in_queue(waits: Sequence[Wait], place: int) -> int:
     """Where in the queue: those before who began earlier and still waited. `waits` are in order of their beginning."""
     began = waits[place].began
     return 1 + sum(1 for each in waits[max(0, place - 500) : place] if each.ended > began)
 
 
-def _full_at(facts: Facts, one: Finding, size: int | None) -> Sequence[Instant]:
-    """The samples at which the pool had everything out."""
+def full_at(facts: Facts, instance: str, pool: str, size: int | None) -> Sequence[Instant]:
+    """The samples at which the pool had everything out, in order of time; an empty `instance`: in any process."""
     if size is None:
         return []
     names = span_names(facts)
@@ -157,6 +157,6 @@ def _full_at(facts: Facts, one: Finding, size: int | None) -> Sequence[Instant]:
         for each in facts.samples
         if each.measure == "used"
         and each.value >= size
-        and one.instance in ("", each.instance)
-        and names[each.instance, each.dialect, each.pool] == one.pool
+        and instance in ("", each.instance)
+        and names[each.instance, each.dialect, each.pool] == pool
     ]

@@ -28,6 +28,8 @@ from tracecollect.model import (
     SearchQuery,
     ServiceReport,
     Span,
+    Starvation,
+    Starved,
     Trace,
     TraceSummary,
     Window,
@@ -322,6 +324,12 @@ class Answers(Protocol):
 
     def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
         """Every pool that was seen."""
+
+    def starved(self, trace_id: str, query: LeakQuery) -> Sequence[Starved]:
+        """The long waits of one trace for connections, and who had them then."""
+
+    def starvation(self, subject: str, query: LeakQuery) -> Starvation:
+        """Who kept whom waiting for the pool of that name, or for the pool of a finding (`f_…`)."""
 
     def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
         """Traces that meet every condition."""

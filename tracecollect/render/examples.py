@@ -8,6 +8,7 @@ from tracecollect import diagrams
 from tracecollect.diagrams import Diagram
 from tracecollect.model import (
     SECOND,
+    Blame,
     CallEdge,
     Evidence,
     EvidenceKind,
@@ -23,6 +24,7 @@ from tracecollect.model import (
     SignalKind,
     Span,
     SpanKind,
+    Starvation,
     StatusCode,
     Trace,
     Verdict,
@@ -48,6 +50,7 @@ def examples() -> Mapping[str, Diagram]:
         "lifecycle-pool": diagrams.lifecycle(_pool_holds()),
         "lifecycle-trace": diagrams.lifecycle(_trace_holds()),
         "finding": diagrams.finding_summary(_finding()),
+        "starvation": diagrams.starvation(_starvation()),
         "call-graph": diagrams.call_graph(_edges(), title="Calls from 09:00 to 10:00 UTC"),
         "service-graph": diagrams.service_graph(_paying(), title="Services of one payment"),
     }
@@ -215,6 +218,27 @@ def _finding() -> Finding:
             Evidence(EvidenceKind.OBSERVED, "7 requests waited for a connection until they timed out."),
         ),
         instances=tuple(LeakedHold(h.trace_id, h.span_id, None, h.acquired_at, 41.2) for h in leaks),
+    )
+
+
+def _starvation() -> Starvation:
+    found = _finding()
+    leak = ("orders", _ENTRY, _CODE, _STATEMENT, found.id, Verdict.LEAKED)
+    peek = ("orders", "GET /orders/{oid}/peek", "shop/peek.py:17 peek", "", "f_81c4e7aa", Verdict.SUSPECTED)
+    slow = ("orders", "GET /orders/export", "shop/export.py:63 export", "", "", None)
+    return Starvation(
+        service="orders",
+        pool=_POOL,
+        waits=61,
+        unexplained=3,
+        omitted=0,
+        blames=(
+            Blame(*leak, "GET /orders/{oid}", 31, 24, 71.5),
+            Blame(*leak, _ENTRY, 18, 18, 41.2),
+            Blame(*slow, "GET /orders/{oid}", 9, 0, 12.4),
+            Blame(*peek, "GET /orders/{oid}", 31, 24, 6.3),
+            Blame(*slow, "GET /stock", 4, 0, 2.1),
+        ),
     )
 
 

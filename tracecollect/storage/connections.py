@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tracecollect.errors import Ambiguous, NotFound
 from tracecollect.lifecycle.dialects import shipped
-from tracecollect.lifecycle.facts import Facts, gather
+from tracecollect.lifecycle.facts import DAY, Facts, gather, window_of
 from tracecollect.lifecycle.holds import follow, judged, owners_in
 from tracecollect.lifecycle.judge import ACCUSING, judge, opinions, revise
 from tracecollect.lifecycle.pools import reports, span_names
@@ -26,9 +26,12 @@ from tracecollect.model import (
     PoolSample,
     Signal,
     Span,
+    Starvation,
+    Starved,
     Window,
 )
 from tracecollect.ports import Store
+from tracecollect.storage import starvation
 from tracecollect.storage.beside import Beside
 
 # What one picture or list can still show; the newest are kept.
@@ -94,6 +97,27 @@ class Connections:
         facts, report = self._judged(query, now)
         out = self._open_now(report.coverage, facts.window)
         return reports(facts, _only(report, query), out)
+
+    def starved(self, spans: Sequence[Span], query: LeakQuery, now: Instant) -> Sequence[Starved]:
+        """The long waits of one trace, and who had the connections then. An old trace is looked at with its day."""
+        began = min(one.start for one in spans)
+        if query.since is None and began < window_of(query, now).since:
+            query = replace(query, since=Instant(began - DAY))
+        facts, report = self._judged(query, now)
+        found = starvation.of_trace(self._store, facts, report, spans)
+        return [one for one in found if query.service in ("", one.service) and query.pool in ("", one.pool)]
+
+    def starvation_of_finding(self, finding: Finding, query: LeakQuery, now: Instant) -> Starvation:
+        """Who kept whom waiting for the pool of a finding."""
+        facts, report = self._judged(query, now)
+        pools = starvation.pools_of(report, finding.service, finding.pool)
+        return starvation.of_pool(self._store, facts, report, pools)
+
+    def starvation_of_pool(self, name: str, query: LeakQuery, now: Instant) -> Starvation:
+        """Who kept whom waiting for the pool of that name."""
+        facts, report = self._judged(query, now)
+        pools = _of_name(name, _only(report, replace(query, pool="")).coverage)
+        return starvation.of_pool(self._store, facts, report, pools)
 
     # --- inside -------------------------------------------------------------------------------------
 

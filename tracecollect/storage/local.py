@@ -21,6 +21,8 @@ from tracecollect.model import (
     SearchQuery,
     ServiceReport,
     Span,
+    Starvation,
+    Starved,
     Trace,
     TraceSummary,
     Window,
@@ -104,6 +106,20 @@ class LocalAnswers:
     def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
         """See `Answers`."""
         return self._connections.pools(query, self._moment())
+
+    def starved(self, trace_id: str, query: LeakQuery) -> Sequence[Starved]:
+        """See `Answers`."""
+        spans = _final(self._store.spans(self._trace_id(trace_id)))
+        if not spans:
+            raise _no_trace(trace_id)
+        return self._connections.starved(spans, query, self._moment())
+
+    def starvation(self, subject: str, query: LeakQuery) -> Starvation:
+        """See `Answers`."""
+        if subject.startswith("f_"):
+            finding, _ = self.finding(subject, query)
+            return self._connections.starvation_of_finding(finding, query, self._moment())
+        return self._connections.starvation_of_pool(subject, query, self._moment())
 
     def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
         """See `Answers`."""

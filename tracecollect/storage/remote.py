@@ -29,6 +29,8 @@ from tracecollect.model import (
     PoolReport,
     SearchQuery,
     ServiceReport,
+    Starvation,
+    Starved,
     Trace,
     TraceSummary,
     Window,
@@ -89,6 +91,15 @@ class RemoteAnswers:
     def pools(self, query: LeakQuery) -> Sequence[PoolReport]:
         """See `Answers`."""
         return self._read(self._get("pools", codec.leak_parameters(query))["pools"], tuple[PoolReport, ...])
+
+    def starved(self, trace_id: str, query: LeakQuery) -> Sequence[Starved]:
+        """See `Answers`."""
+        document = self._get(f"starved/{_segment(trace_id)}", codec.leak_parameters(query))
+        return self._read(document["waits"], tuple[Starved, ...])
+
+    def starvation(self, subject: str, query: LeakQuery) -> Starvation:
+        """See `Answers`."""
+        return self._read(self._get(f"starvation/{_segment(subject)}", codec.leak_parameters(query)), Starvation)
 
     def search(self, query: SearchQuery) -> Sequence[TraceSummary]:
         """See `Answers`."""

@@ -18,6 +18,8 @@ from tracecollect.model import (
     Lifecycle,
     PoolReport,
     ServiceReport,
+    Starvation,
+    Starved,
     Trace,
     TraceSummary,
     Verdict,
@@ -85,6 +87,16 @@ def _pools(desk: Desk, request: Request) -> Asked:
     return lambda: named(pools=(tuple(desk.answers.pools(query)), tuple[PoolReport, ...]))
 
 
+def _starved(desk: Desk, request: Request) -> Asked:
+    query, name = desk.leak_query(request.query_params), request.path_params["id"]
+    return lambda: named(waits=(tuple(desk.answers.starved(name, query)), tuple[Starved, ...]))
+
+
+def _starvation(desk: Desk, request: Request) -> Asked:
+    query, subject = desk.leak_query(request.query_params), request.path_params["subject"]
+    return lambda: json_of(desk.answers.starvation(subject, query))
+
+
 def _search(desk: Desk, request: Request) -> Asked:
     query = desk.search_query(request)
     return lambda: named(traces=(tuple(desk.answers.search(query)), tuple[TraceSummary, ...]))
@@ -129,6 +141,15 @@ QUESTIONS: Mapping[str, Question] = {
     "/pools": Question("every pool with its newest numbers", LEAK, Named({"pools": tuple[PoolReport, ...]}), _pools),
     # A pool's name may contain slashes: its address often is the name.
     "/pools/{name:path}/lifecycle": Question("the holds of a pool", LEAK, Lifecycle, _pool),
+    "/starved/{id}": Question(
+        "the long waits of a trace for connections, and who had them then",
+        LEAK,
+        Named({"waits": tuple[Starved, ...]}),
+        _starved,
+    ),
+    "/starvation/{subject:path}": Question(
+        "who kept whom waiting for a pool, or for the pool of a finding", LEAK, Starvation, _starvation
+    ),
     "/search": Question(
         "traces with a span that meets every condition",
         (*WINDOW, "service", "operation", "min_duration", "max_duration", "error", "attr", "limit"),

@@ -64,6 +64,11 @@ def _pool(desk: Desk, request: Request) -> Callable[[], Diagram]:
     return lambda: diagrams.lifecycle(desk.answers.pool(name, query))
 
 
+def _starvation(desk: Desk, request: Request) -> Callable[[], Diagram]:
+    query, subject = desk.leak_query(request.query_params), request.path_params["subject"]
+    return lambda: diagrams.starvation(desk.answers.starvation(subject, query))
+
+
 def _trace(desk: Desk, request: Request) -> Callable[[], Diagram]:
     return lambda: diagrams.waterfall(bounded(desk.answers.trace(request.path_params["id"]), _LANES))
 
@@ -92,6 +97,7 @@ PICTURES: Mapping[str, Question] = {
     "/diagrams/lifecycle/{subject}": _picture("connections of a finding or a trace over time", LEAK, _lifecycle),
     "/diagrams/finding/{id}": _picture("a finding in one picture", LEAK, _finding),
     "/diagrams/pool/{name:path}": _picture("connections of a pool over time", LEAK, _pool),
+    "/diagrams/starvation/{subject:path}": _picture("who kept whom waiting for a pool", LEAK, _starvation),
     "/diagrams/trace/{id}": _picture("the waterfall of a trace, its most telling spans", (), _trace),
     "/diagrams/calls/{id}": _picture("who calls whom in a trace", (), _calls),
     "/diagrams/compare/{first}/{second}": _picture("the calls of two traces beside each other", (), _compared),

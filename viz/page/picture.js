@@ -37,7 +37,7 @@ export function downloads(path, parameters, name) {
  * A graph that follows its question: `again` asks anew, `close` gives up.
  * @param {string[]} path below diagrams/
  * @param {() => Parameters} parameters
- * @param {{name: string, link?: (label: string) => string | null}} how `link`: where a node leads
+ * @param {{name: string, link?: (label: string) => string | null, none?: string}} how `link`: where a node leads
  */
 export function picture(path, parameters, how) {
   const element = h("figure", { class: "picture" });
@@ -54,7 +54,7 @@ export function picture(path, parameters, how) {
       const empty = graph.nodes.length === 0;
       fill(
         body,
-        empty ? h("p", { class: "quiet" }, "Nothing to draw in this window.") : h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Drawing" }, image),
+        empty ? h("p", { class: "quiet" }, how.none ?? "Nothing to draw in this window.") : h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Drawing" }, image),
         empty ? null : downloads(path, parameters(), how.name),
         empty ? null : table(graph, how.link),
       );

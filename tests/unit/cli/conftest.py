@@ -102,6 +102,12 @@ def psycopg(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def starving(tmp_path_factory):
+    """A pool that leaks took whole, one of its connections known by its count only; eighty requests waited in vain."""
+    return imported("go-otelpgx-exhausted", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def healthy(tmp_path_factory):
     """No leak, and a library that would show one."""
     return imported("asyncpg-healthy", tmp_path_factory)

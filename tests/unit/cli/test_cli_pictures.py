@@ -183,6 +183,32 @@ def test_otlp_has_one_json_object_a_line(ask, served, leaked_trace):
     assert {span["traceId"] for span in spans} == {leaked_trace}
 
 
+# --- lifecycle --starved --------------------------------------------------------------------------------
+
+
+def test_who_starved_whom_is_drawn_for_a_finding_and_for_its_pool(ask, starving):
+    (finding, *_) = json.loads(ask("leaks", *starving.judged, "--json").out)["findings"]
+    told = ask("lifecycle", *starving.judged, "--starved", finding["id"])
+    assert told.out.startswith("Who kept whom waiting for pool")
+    assert "POST /orders/{id}/pay" in told.out
+    assert told.out == ask("lifecycle", *starving.judged, "--starved", "--pool", finding["pool"]).out
+    READERS["svg"](ask("lifecycle", *starving.judged, "--starved", finding["id"], "--as", "svg").data)
+
+
+def test_the_json_of_who_starved_whom_shares_the_time_among_those_to_blame(ask, starving):
+    pool = json.loads(ask("pools", *starving.judged, "--json").out)[0]["pool"]
+    found = json.loads(ask("lifecycle", *starving.judged, "--starved", "--pool", pool, "--json").out)
+    assert (found["waits"], found["unexplained"], found["omitted"]) == (80, 0, 0)
+    assert {one["verdict"] for one in found["blames"]} == {"leaked"}
+    assert sum(one["seconds"] for one in found["blames"]) > 100
+
+
+def test_who_starved_a_trace_is_asked_of_holders(ask, starving):
+    told = ask("lifecycle", *starving.judged, "--starved", "ab12")
+    assert told.status == 2
+    assert "tracecollect holders --trace ab12" in told.err
+
+
 # --- graph ----------------------------------------------------------------------------------------------
 
 

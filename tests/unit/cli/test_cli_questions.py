@@ -75,6 +75,50 @@ def test_holders_of_a_blind_pool_are_not_said_to_be_nobody_only(ask, psycopg):
     assert "blind: who holds connections of" in told.err
 
 
+# --- holders --trace: who starved me ---------------------------------------------------------------------
+
+
+def starved_trace() -> str:
+    return labels("go-otelpgx-exhausted")["acquire_failures"][-1]["trace_id"]
+
+
+def test_a_request_that_waited_in_vain_is_told_who_had_the_connections(ask, starving):
+    (wait,) = json.loads(ask("holders", *starving.judged, "--trace", starved_trace()[:10], "--json").out)
+    leaked = {one["trace_id"] for one in labels("go-otelpgx-exhausted")["leaks"]}
+    assert (wait["cause"], wait["failed"], wait["lost"], wait["pool_size"]) == ("leak", True, 12, 12)
+    assert {one["trace_id"] for one in wait["holders"]} <= leaked
+    assert len(wait["holders"]) + wait["unnamed"] == 12
+    assert all(one["verdict"] == "leaked" and one["until"] is None for one in wait["holders"])
+
+
+def test_who_starved_a_request_is_readable_at_eighty_columns_without_colour(ask, starving):
+    told = ask("holders", *starving.judged, "--trace", starved_trace())
+    assert told.status == 0
+    assert told.err == ""
+    assert "\x1b" not in told.out
+    assert "in vain for a connection of" in told.out
+    assert "because of  the leak: every connection of the pool (12) was leaked by then" in told.out
+    assert re.search(r"LEAKED  6 × POST /orders/\{id\}/pay", told.out)
+    assert "leaked connections that no span names" in told.out
+    assert all(len(line) <= 80 for line in told.out.splitlines() if not line.startswith("next: "))
+    assert re.search(r"^next: tracecollect explain f_\w+ --as-of ", told.out, re.MULTILINE)
+
+
+def test_a_running_server_tells_of_a_request_that_never_waited_that_it_did_not(ask, served, leaked_trace):
+    told = ask("holders", *served.judged, "--trace", leaked_trace[:12])
+    assert (told.status, told.out) == (0, "")
+    assert "no wait of 100 ms or more" in told.err
+    assert "hint:" in told.err
+    assert json.loads(ask("holders", *served.judged, "--trace", leaked_trace, "--json").out) == []
+
+
+@pytest.mark.parametrize(("trace", "hint"), [("f" * 32, "tracecollect search"), ("f_12", "a finding begins with f_")])
+def test_who_starved_a_trace_that_does_not_exist_is_an_error_with_a_hint(ask, served, trace, hint):
+    told = ask("holders", *served.judged, "--trace", trace)
+    assert (told.status, told.out) == (2, "")
+    assert hint in told.err
+
+
 # --- search ---------------------------------------------------------------------------------------------
 
 

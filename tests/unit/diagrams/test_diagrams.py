@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tracecollect import diagrams
 from tracecollect.diagrams import Role, words
 from tracecollect.model import (
+    Blame,
     CallEdge,
     Evidence,
     EvidenceKind,
@@ -23,6 +24,7 @@ from tracecollect.model import (
     PoolSample,
     Span,
     SpanKind,
+    Starvation,
     Trace,
     Verdict,
     Window,
@@ -306,3 +308,48 @@ def test_every_hold_is_drawn_or_counted(holds):
     assert len(picture.lanes) + left_out == len(holds)
     for lane in picture.lanes:
         assert all(segment.start <= segment.end for segment in lane.segments)
+
+
+# --- who starved whom -----------------------------------------------------------------------------------
+
+
+def blame(holder, starved, seconds, *, verdict=None, requests=1) -> Blame:
+    finding = f"f_{holder}" if verdict and holder else ""
+    return Blame("shop", holder, "", "", finding, verdict, starved, requests, 0, seconds)
+
+
+def starved(*blames, waits=9) -> Starvation:
+    return Starvation("shop", "db", waits, 0, 0, blames)
+
+
+def test_leak_sites_come_before_slow_holders_whatever_they_cost():
+    graph = diagrams.starvation(starved(blame("slow", "a", 9), blame("leak", "a", 1, verdict=Verdict.LEAKED)))
+    assert [(node.label, node.role) for node in graph.nodes] == [
+        ("leak", Role.LEAKED),
+        ("slow", Role.HELD_LONG),
+        ("a", Role.WAIT),
+    ]
+    assert graph.title.endswith("leaks 10 % of the time, slow holders the rest")
+
+
+def test_an_operation_that_holds_and_waits_is_on_both_sides():
+    graph = diagrams.starvation(starved(blame("a", "a", 2, requests=3)))
+    assert [node.label for node in graph.nodes] == ["a", "a"]
+    (edge,) = graph.edges
+    assert (edge.source, edge.target, edge.label) == ("h0", "s0", "3 requests, 2 s")
+
+
+def test_what_only_the_count_knows_is_a_holder_without_a_name():
+    graph = diagrams.starvation(starved(blame("", "a", 2, verdict=Verdict.LEAKED)))
+    assert graph.nodes[0].label == "counted, not named"
+
+
+def test_of_many_edges_those_with_the_least_time_are_folded_and_counted():
+    graph = diagrams.starvation(starved(*(blame(f"h{n}", "a", 100 - n) for n in range(50))), limit=40)
+    assert len(graph.edges) == 40
+    assert graph.folded == ("+10 more that cost less time",)
+
+
+def test_where_nobody_is_to_blame_nothing_is_drawn_and_the_title_says_so():
+    graph = diagrams.starvation(starved())
+    assert (graph.nodes, graph.title) == ((), "Nobody is known to have kept others waiting for pool db")

@@ -32,6 +32,8 @@ def test_every_answer_comes_out_as_it_went_in(remote, answers):
     assert remote.lifecycle("f_3f9a", QUERY) == answers.lifecycle("f_3f9a", QUERY)
     assert remote.pool("db/one with spaces?&", QUERY) == answers.pool("db/one with spaces?&", QUERY)
     assert remote.pools(QUERY) == answers.pools(QUERY)
+    assert remote.starved(TRACE[:8], QUERY) == answers.starved(TRACE, QUERY)
+    assert remote.starvation("db/one with spaces?&", QUERY) == answers.starvation("db/one with spaces?&", QUERY)
     assert remote.services(WINDOW) == answers.services(WINDOW)
     assert remote.calls(WINDOW, "orders") == answers.calls(WINDOW, "orders")
     assert remote.build(BUILD) == answers.build(BUILD)

@@ -20,12 +20,15 @@ export function show(id = "") {
   const told = h("div", {});
   const lanes = h("section", { class: "block", "aria-label": "Connections over time" });
   const summary = picture(["finding", id], moment, { name: id });
-  const element = h("article", { class: "finding" }, top, lanes, told, lazily("The way in, as a picture", summary.element, summary.again));
+  const starvation = picture(["starvation", id], moment, { name: `${id}-starved`, none: "Nobody is known to have waited long for this pool." });
+  const starved = lazily("Who starved whom", starvation.element, starvation.again);
+  const element = h("article", { class: "finding" }, top, lanes, starved, told, lazily("The way in, as a picture", summary.element, summary.again));
   const question = asking(
     (signal) => ask(["findings", id], moment(), signal),
     (/** @type {Answer} */ answer) => {
       fill(top, ...heading(answer.finding));
       fill(told, ...why(answer));
+      if (answer.finding.impact?.waits) starved.open = true;
       listed(answer.finding.instances.map((one) => one.trace_id));
       document.title = `${answer.finding.entry || id} · tracecollect`;
     },
@@ -44,7 +47,7 @@ export function show(id = "") {
       void question.again();
       void drawing.again();
     },
-    close: () => [question, drawing, summary].forEach((one) => one.close()),
+    close: () => [question, drawing, summary, starvation].forEach((one) => one.close()),
   };
 }
 
