@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from tracecollect.graphs.tree import TraceTree, trace_tree
 from tracecollect.model import CallEdge, Span, SpanKind, StatusCode, Trace
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Operation = tuple[str, str]
 """(service, name): what a node of a call graph is. A database is ("system", "namespace")."""
@@ -32,6 +33,8 @@ def call_graph(source: Trace | TraceTree | Iterable[CallEdge]) -> nx.DiGraph[Ope
     Nodes are (service, name) with `service name kind count errors total missing`; edges have
     `count errors total p50 p99 kind`. Times are nanoseconds; a parent that never arrived is a node with `missing`.
     """
+    import networkx as nx  # 17 MB and a third of a second, needed when somebody looks at a graph
+
     if isinstance(source, Trace):
         source = trace_tree(source)
     graph: nx.DiGraph[Operation] = nx.DiGraph()
@@ -97,6 +100,8 @@ def service_graph(source: Trace | TraceTree | Iterable[CallEdge]) -> nx.DiGraph[
 
     Calls inside a service count on its node only. Of a trace, the databases that client spans name are nodes too.
     """
+    import networkx as nx
+
     if isinstance(source, Trace):
         source = trace_tree(source)
     operations = call_graph(source)

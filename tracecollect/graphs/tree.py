@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from tracecollect.model import SECOND, Instant, Span, Trace
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 # JavaScript and some .NET clocks count whole milliseconds, so a smaller difference says nothing about the clocks.
 _CLOCK_STEP = SECOND // 1000
@@ -80,6 +82,8 @@ class TraceTree:
 
     def digraph(self) -> nx.DiGraph[str]:
         """The same tree for networkx: node ids are span ids, the attribute `node` holds the `TreeNode`."""
+        import networkx as nx  # 17 MB, needed when somebody looks at a graph
+
         graph: nx.DiGraph[str] = nx.DiGraph(trace_id=self.trace_id)
         graph.add_nodes_from((node.id, {"node": node}) for node in self)
         graph.add_edges_from((node.parent, node.id) for node in self if node.parent is not None)

@@ -11,7 +11,6 @@ from tracecollect.errors import ListenError
 from tracecollect.receivers.access import Tls, Tokens
 from tracecollect.receivers.http import Bounds, HttpServer
 from tracecollect.receivers.intake import MAX_IN_FLIGHT, Homing, Intake
-from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
 from tracecollect.receivers.otlp_http import OtlpHttpService
 
 
@@ -90,6 +89,8 @@ class Listeners:
                 http = self._http(OtlpHttpService(self._intake, home, tokens=tokens, origins=wanted.origins))
                 await http.start(listening)
             if wanted.grpc is not None:
+                from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver  # gRPC itself is for who listens
+
                 grpc = OtlpGrpcReceiver(self._intake, home, tokens=tokens, tls=wanted.tls, reuse_port=wanted.reuse_port)
                 await grpc.start(*wanted.grpc)
                 self.grpc_port = grpc.port

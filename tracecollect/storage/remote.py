@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
-
-import httpx
 
 import tracecollect
 from tracecollect import codec, errors
@@ -37,10 +35,13 @@ from tracecollect.model import (
 )
 from tracecollect.ports import Status
 
+if TYPE_CHECKING:
+    import httpx
+
 T = TypeVar("T")
 API = "1"
 # Judging days of telemetry may take long; a server that does not even accept is gone at once.
-_TIMEOUT = httpx.Timeout(60, connect=2)
+_SECONDS, _CONNECT_SECONDS = 60, 2
 
 
 class RemoteAnswers:
@@ -48,11 +49,13 @@ class RemoteAnswers:
 
     def __init__(self, url: str, *, token: str = "", certificate: str = "") -> None:
         """`token` is shown where the server asks for one; `certificate` (PEM file) is trusted beside the usual ones."""
+        import httpx  # 13 MB that a server, which only announces itself, does not need
+
         self._url = checked_url(url)
         # trust_env off: a proxy of the environment is not asked for this machine's own ports.
         self._client = httpx.Client(
             base_url=self._url,
-            timeout=_TIMEOUT,
+            timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
             trust_env=False,
             follow_redirects=False,
             verify=_trust(self._url, certificate),
@@ -131,6 +134,8 @@ class RemoteAnswers:
         self._client.close()
 
     def _get(self, path: str, parameters: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> Any:  # noqa: ANN401 -- any JSON
+        import httpx
+
         try:
             response = self._client.get(f"/api/v1/{path}", params=httpx.QueryParams(list(_pairs(parameters))))
         except httpx.ConnectError as error:

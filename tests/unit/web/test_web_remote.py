@@ -90,7 +90,7 @@ def test_an_error_without_a_reason_is_an_error_still():
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(remote_module, "_TIMEOUT", remote_module.httpx.Timeout(0.2))
+    monkeypatch.setattr(remote_module, "_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert "in time" in gone(f"127.0.0.1:{listener.getsockname()[1]}").message
 
