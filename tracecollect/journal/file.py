@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ TELEMETRY = tuple(Telemetry)
 REMEMBERED = 65_536
 # Packed, a request of 512 spans is some 30 KB and a lone one 1 KB: small pages waste the least on both.
 _PAGE_SIZE = 4096
+_WAIT_SECONDS = 30
 # SQLite's user_version: the reader closed the file in order.
 CLOSED = 7
 _SCHEMA = """
@@ -41,9 +43,9 @@ def connect(path: Path | str) -> sqlite3.Connection:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_SECONDS, check_same_thread=False)
         connection.execute(f"PRAGMA page_size={_PAGE_SIZE}")
-        connection.execute("PRAGMA journal_mode=WAL")
+        _wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
         connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex[:12],))
@@ -52,6 +54,24 @@ def connect(path: Path | str) -> sqlite3.Connection:
             f"cannot open the journal {path}: {error}", hint="is the data directory writable and the disk not full?"
         ) from error
     return connection
+
+
+def _wal(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log.
+
+    Of several processes that make a new file at once SQLite refuses all but one, without
+    waiting: its timeout does not apply to a change of the mode. The others come again.
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 @contextlib.contextmanager
