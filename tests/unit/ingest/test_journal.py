@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import random
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -176,21 +175,16 @@ def test_a_retry_to_another_process_is_recognised_too(path: Path) -> None:
             other.close()
 
 
-def _open(path: Path, together: Any) -> None:
-    together.wait()
-    connect(path).close()
+def test_several_may_make_the_journal_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(6)
 
+    def make(path: Path) -> None:
+        together.wait()
+        connect(path).close()
 
-def test_several_processes_may_make_the_journal_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    together = context.Barrier(4)
-    for number in range(5):
-        openers = [context.Process(target=_open, args=(tmp_path / f"{number}.db", together)) for _ in range(4)]
-        for one in openers:
-            one.start()
-        for one in openers:
-            one.join()
-        assert [one.exitcode for one in openers] == [0] * 4
+    with ThreadPoolExecutor(6) as openers:
+        for number in range(40):
+            list(openers.map(make, [tmp_path / f"{number}.db"] * 6))
 
 
 def test_an_entry_set_aside_leaves_the_batch_and_is_kept(path: Path) -> None:
