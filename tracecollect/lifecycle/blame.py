@@ -7,16 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tracecollect.lifecycle.counts import counted_pools
+from tracecollect.lifecycle.counts import Counted, counted_pools
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.findings import COUNTED
 from tracecollect.lifecycle.impact import full_at, moments_of, place_in_queue, sizes
 from tracecollect.lifecycle.judge import ACCUSING
-from tracecollect.model import SECOND, Blame, Cause, Finding, Hold, Holder, Instant, Owner, Starved, Verdict
+from tracecollect.lifecycle.verdicts import Owners
+from tracecollect.model import SECOND, Blame, Cause, Finding, Hold, Holder, Instant, Starved, Verdict
 from tracecollect.ports import Wait
-
-Owners = Mapping[tuple[str, str], Sequence[Owner]]
-"""Entry spans by (instance, trace id)."""
 
 
 def starved(
@@ -37,8 +35,9 @@ def starved(
     for wait in sorted(waits, key=lambda one: one.began):
         by_pool.setdefault((wait.instance, wait.pool), []).append(wait)
     found: list[Starved] = []
+    known = _known(facts, findings)
     for (instance, pool), queue in by_pool.items():
-        told = _told(facts, findings, instance, pool)
+        told = _told(known, instance, pool)
         mine = [
             one for one in holds if (one.instance, one.pool) == (instance, pool) and one.trace_id not in told.traces
         ]
@@ -72,22 +71,42 @@ class _Told:
         return after < len(self.full) and self.full[after] <= wait.ended
 
 
-def _told(facts: Facts, findings: Iterable[Finding], instance: str, pool: str) -> _Told:
-    accusing = [
-        one for one in findings if one.verdict in ACCUSING and one.pool == pool and one.instance in ("", instance)
-    ]
-    # A finding of several processes names holds of each: the signals say which.
-    home = {one.trace_id: key.instance for key, signals in facts.signals.items() for one in signals}
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is the same for every pool: who is accused, in which process each trace holds, counts and sizes."""
+
+    facts: Facts
+    accusing: Sequence[Finding]
+    home: Mapping[str, str]
+    counted: Mapping[tuple[str, str], Counted]
+    sizes: Mapping[tuple[str, str], tuple[int | None, int]]
+
+
+def _known(facts: Facts, findings: Iterable[Finding]) -> _Known:
+    accusing = [one for one in findings if one.verdict in ACCUSING]
+    counting = any(one.family == COUNTED for one in accusing)
+    return _Known(
+        facts,
+        accusing,
+        # A finding of several processes names holds of each: the signals say which.
+        {one.trace_id: key.instance for key, signals in facts.signals.items() for one in signals},
+        {(one.instance, one.pool): one for one in counted_pools(facts)} if counting else {},
+        sizes(facts),
+    )
+
+
+def _told(known: _Known, instance: str, pool: str) -> _Told:
+    facts = known.facts
+    accusing = [one for one in known.accusing if one.pool == pool and one.instance in ("", instance)]
     named = [
         _leaker(one, hold.trace_id, hold.span_id, hold.connection_id, hold.acquired_at, instance)
         for one in accusing
         for hold in one.instances
-        if home.get(hold.trace_id, instance) == instance
+        if known.home.get(hold.trace_id, instance) == instance
     ]
     whole = [one for one in accusing if one.family == COUNTED]
-    pools = {(one.instance, one.pool): one for one in counted_pools(facts)} if whole else {}
-    counted = sorted(at for one in whole for at in moments_of(one, pools.get((one.instance, one.pool))))
-    size = sizes(facts).get((instance, pool), (None, 0))[0]
+    counted = sorted(at for one in whole for at in moments_of(one, known.counted.get((one.instance, one.pool))))
+    size = known.sizes.get((instance, pool), (None, 0))[0]
     service = next((one.service for one in facts.instances if one.instance == instance), "")
     return _Told(
         service=service,

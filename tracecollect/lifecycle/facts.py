@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec, Protocol, TypeVar
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
-from tracecollect.lifecycle.verdicts import ABANDONED
-from tracecollect.model import SECOND, Instant, LeakQuery, Owner, PoolSample, Signal, Window
+from tracecollect.lifecycle.verdicts import ABANDONED, Owners, by_request
+from tracecollect.model import SECOND, Instant, LeakQuery, PoolSample, Signal, Window
 from tracecollect.ports import (
     Borrow,
     HoldReader,
@@ -51,7 +51,7 @@ class Facts:
     grace: int
     dialects: Mapping[str, Dialect]
     signals: Mapping[OpenKey, tuple[Signal, ...]] = field(default_factory=dict)
-    owners: Mapping[tuple[str, str], tuple[Owner, ...]] = field(default_factory=dict)
+    owners: Owners = field(default_factory=dict)
     totals: Sequence[KeyTotals] = ()
     loss: Mapping[str, SpanLoss] = field(default_factory=dict)
     borrows: Sequence[Borrow] = ()
@@ -127,15 +127,13 @@ def gather(
         # Who says that its process ended while it was held needs nobody else's return to be believed.
         told = {key for key, found in signals.items() if any(one.reason == ABANDONED for one in found)}
         signals = {key: found for key, found in signals.items() if key in told.union(keys)}
-    owners: dict[tuple[str, str], list[Owner]] = {}
-    for owner in reader.owners({one.trace_id for found in signals.values() for one in found if one.trace_id}):
-        owners.setdefault((owner.instance, owner.trace_id), []).append(owner)
+    owners = reader.owners({one.trace_id for found in signals.values() for one in found if one.trace_id})
     facts = Facts(
         window=window,
         grace=grace,
         dialects={one.name: one for one in shipped()},
         signals={key: tuple(found) for key, found in signals.items() if found},
-        owners={key: tuple(found) for key, found in owners.items()},
+        owners=by_request(owners),
         totals=totals,
         samples=list(filter(wanted, samples.result())),
         instances=list(filter(wanted, instances.result())),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from tracecollect.lifecycle.dialects import Dialect, Pair
-from tracecollect.lifecycle.verdicts import owner_of
+from tracecollect.lifecycle.verdicts import by_request, owner_of
 from tracecollect.model import Finding, Hold, Instant, Owner, Role, Signal, SignalKind, Span, SpanKind, Verdict
 
 UNSEEN = "this library does not say when a connection comes back"
@@ -16,9 +16,7 @@ UNSEEN = "this library does not say when a connection comes back"
 
 def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping[str, Dialect]) -> tuple[Hold, ...]:
     """The holds that these signals tell of, in order of acquire. Open ones have no verdict yet."""
-    by_place: dict[tuple[str, str], list[Owner]] = {}
-    for owner in owners:
-        by_place.setdefault((owner.instance, owner.trace_id), []).append(owner)
+    lived = by_request(owners)
 
     def key(one: Signal) -> tuple[str, str, str, str]:
         return one.instance, one.dialect, one.pair, one.key
@@ -30,7 +28,7 @@ def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping
         if known is None or pair not in known.pairs:
             continue
         runs = _runs(of_key, known.pairs[pair])
-        found += [_hold(run, known.pairs[pair], by_place.get((instance, run[0].trace_id), ())) for run in runs if run]
+        found += [_hold(run, known.pairs[pair], lived.get((instance, run[0].trace_id), ())) for run in runs if run]
     return tuple(sorted(_preferred(found, dialects), key=lambda one: (one.acquired_at, one.trace_id, one.key)))
 
 

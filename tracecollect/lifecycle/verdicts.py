@@ -7,7 +7,7 @@ happens in it any more, and lost telemetry cannot explain it (ARCHITECTURE.md, "
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -127,6 +127,18 @@ def last_use(signals: Sequence[Signal]) -> Instant:
     """The last moment at which the connection itself was used: a report about it is no use."""
     used = [one.at for one in signals if one.reason != REPORTED]
     return max(used) if used else Instant(0)
+
+
+Owners = Mapping[tuple[str, str], Sequence[Owner]]
+"""Entry spans by (instance, trace id)."""
+
+
+def by_request(owners: Iterable[Owner]) -> Owners:
+    """The entry spans of each request in each process, in the order given."""
+    found: dict[tuple[str, str], list[Owner]] = {}
+    for one in owners:
+        found.setdefault((one.instance, one.trace_id), []).append(one)
+    return found
 
 
 def owner_of(signals: Sequence[Signal], owners: Sequence[Owner]) -> Owner | None:

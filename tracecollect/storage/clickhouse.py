@@ -75,10 +75,12 @@ class ClickHouseStore(StoredHolds):
             for statement in texts.table(name, retention=retention, cluster=cluster):
                 self._engine.command(statement)
         made = {row["name"] for row in self._engine.rows("table_texts")}
+        if "connection_keys_signals" not in made:
+            # A store from before: what it holds is read once, anew where an earlier start was cut off before the view.
+            self._engine.command("TRUNCATE TABLE connection_keys")
+            self._engine.command(texts.query("keys_backfill"))
         for name in texts.VIEWS:
             self._engine.command(texts.view(name))
-        if "connection_keys_signals" not in made:  # a store from before: what it holds is read once
-            self._engine.command(texts.query("keys_backfill"))
         self._keep_for(retention, cluster)
         self.apply_dialects()
         for part in self.broken_parts():

@@ -33,6 +33,7 @@ from tracecollect.model import (
 from tracecollect.ports import Store
 from tracecollect.storage import starvation
 from tracecollect.storage.beside import Beside
+from tracecollect.storage.following import followed
 
 # What one picture or list can still show; the newest are kept.
 _MOST_SIGNALS = 20_000
@@ -143,14 +144,10 @@ class Connections:
         services, instances = {one.service for one in pools}, {one.instance for one in pools}
         return replace(drawn, process=tuple(self._store.process(services, instances, drawn.window)))
 
-    def _follow(self, signals: Sequence[Signal]) -> tuple[Hold, ...]:
-        owners = self._store.owners({one.trace_id for one in signals if one.trace_id})
-        return follow(signals, owners, {one.name: one for one in shipped()})
-
     def _holds(self, pools: Iterable[Coverage], window: Window) -> tuple[Hold, ...]:
         found: list[Hold] = []
         for one in pools:
-            found += self._follow(self._store.signals_of_pool(one.instance, one.pool, window, _MOST_SIGNALS))
+            found += followed(self._store, self._store.signals_of_pool(one.instance, one.pool, window, _MOST_SIGNALS))
         return tuple(sorted(found, key=lambda one: one.acquired_at))
 
     def _open_now(self, coverage: Iterable[Coverage], window: Window) -> dict[tuple[str, str], int]:

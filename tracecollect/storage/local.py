@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import tracecollect
 from tracecollect.errors import Ambiguous, NotFound
@@ -92,7 +93,7 @@ class LocalAnswers:
         """See `Answers`."""
         if subject.startswith("f_"):
             finding, _ = self.finding(subject, query)
-            return self._connections.of_finding(finding, query, self._moment())
+            return self._connections.of_finding(finding, replace(query, fresh=False), self._moment())
         name = self._trace_id(subject)
         spans = _final(self._store.spans(name))
         if not spans:
@@ -118,7 +119,7 @@ class LocalAnswers:
         """See `Answers`."""
         if subject.startswith("f_"):
             finding, _ = self.finding(subject, query)
-            return self._connections.starvation_of_finding(finding, query, self._moment())
+            return self._connections.starvation_of_finding(finding, replace(query, fresh=False), self._moment())
         return self._connections.starvation_of_pool(subject, query, self._moment())
 
     def search(self, query: SearchQuery) -> Sequence[TraceSummary]:

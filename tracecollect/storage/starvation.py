@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tracecollect.errors import NotFound
-from tracecollect.lifecycle.blame import Owners, blames, starved
+from tracecollect.lifecycle.blame import blames, starved
 from tracecollect.lifecycle.facts import LONG_WAIT, Facts
 from tracecollect.lifecycle.holds import follow, judged
 from tracecollect.lifecycle.pools import only_names
+from tracecollect.lifecycle.verdicts import by_request
 from tracecollect.model import (
     SECOND,
     Cause,
@@ -17,14 +18,13 @@ from tracecollect.model import (
     Hold,
     Instant,
     LeakReport,
-    Owner,
-    Signal,
     Span,
     Starvation,
     Starved,
     Window,
 )
 from tracecollect.ports import OpenKey, Store, Wait
+from tracecollect.storage.following import followed
 
 # What is looked at of one pool; the newest are kept.
 _MOST_SIGNALS = 20_000
@@ -49,14 +49,14 @@ def of_trace(store: Store, facts: Facts, report: LeakReport, spans: Sequence[Spa
         held = follow(store.signals_of_pool(instance, pool, before, _MOST_SIGNALS), (), facts.dialects)
         # What came after the wait began says what became of them.
         out = {OpenKey(one.instance, one.dialect, one.pair, one.key) for one in held if one.released_at is None}
-        holds += _followed(store, facts, store.signals_of_keys(out, facts.window))
+        holds += followed(store, store.signals_of_keys(out, facts.window))
     beside = [one for one in waits if (one.instance, one.pool) in pools]
     return starved(
         facts,
         report.findings,
         beside,
         judged(holds, report.findings),
-        _owners(store.owners({trace_id})),
+        by_request(store.owners({trace_id})),
         asked=lambda one: one.trace_id == trace_id,
     )
 
@@ -75,10 +75,10 @@ def of_pool(store: Store, facts: Facts, report: LeakReport, pools: Sequence[Cove
         signals = store.signals_of_pool(instance, pool, facts.window, _MOST_SIGNALS)
         if len(signals) == _MOST_SIGNALS:
             reach = max(reach, signals[0].at)
-        holds += _followed(store, facts, signals)
+        holds += followed(store, signals)
     newest = [one for one in waits if one.began >= reach][-_MOST_WAITS:]
     first = newest[0].began if newest else facts.now
-    owners = _owners(store.owners({one.trace_id for one in newest}))
+    owners = by_request(store.owners({one.trace_id for one in newest}))
     found = starved(
         facts, report.findings, waits, judged(holds, report.findings), owners, asked=lambda one: one.began >= first
     )
@@ -105,14 +105,3 @@ def _waits(store: Store, facts: Facts, instances: Iterable[str], window: Window)
     only = only_names(facts)
     found = store.waits(instances, window, least=LONG_WAIT)
     return [one if one.pool else replace(one, pool=only.get(one.instance, "")) for one in found]
-
-
-def _followed(store: Store, facts: Facts, signals: Sequence[Signal]) -> Sequence[Hold]:
-    return follow(signals, store.owners({one.trace_id for one in signals if one.trace_id}), facts.dialects)
-
-
-def _owners(found: Iterable[Owner]) -> Owners:
-    by_place: dict[tuple[str, str], list[Owner]] = {}
-    for one in found:
-        by_place.setdefault((one.instance, one.trace_id), []).append(one)
-    return by_place
