@@ -195,8 +195,13 @@ def _cause(place: int, lost: int, size: int | None, *, full: bool, others: int) 
         return Cause.LEAK, f"every connection of the pool ({size}) was leaked by then"
     if place <= lost:
         return Cause.LEAK, f"{leaked} connections were leaked by then: without the leak there was one for place {place}"
-    if not others:
+    if not others and not lost:
         return Cause.UNKNOWN, "nobody is seen who had the connections then"
+    if not others:
+        return (
+            Cause.UNKNOWN,
+            f"{leaked} connections were leaked by then, too few for place {place}, and nobody is seen who had another",
+        )
     if not lost:
         return Cause.SLOW_HOLDERS, "nothing was leaked by then: others were at work with the connections"
     return (

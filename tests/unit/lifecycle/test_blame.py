@@ -78,6 +78,15 @@ def test_who_stands_behind_as_many_as_leaked_waited_for_the_slow_holders():
     assert "too few for place 3" in last.why
 
 
+def test_who_stands_behind_the_leaked_ones_where_nobody_else_is_seen_is_told_both():
+    queue = [wait(100, 130, trace="a"), wait(101, 130, trace="b"), wait(102, 130)]
+    *_, last = told(queue, [], [leak(10, 20)], facts(size=None))
+    assert last.cause is Cause.UNKNOWN
+    assert last.lost == 2
+    assert "2 connections were leaked by then" in last.why
+    assert "nobody is seen who had another" in last.why
+
+
 def test_where_everything_leaked_the_place_in_the_queue_does_not_matter():
     queue = [wait(100, 130, trace=str(place)) for place in range(9)]
     assert {one.cause for one in told(queue, [], [leak(10, 20, 30)])} == {Cause.LEAK}
