@@ -97,6 +97,7 @@ class Server:
         return str(Address(self.settings.otlp_http.host, port))
 
     def _open(self) -> None:
+        from tracecollect.storage import pages
         from tracecollect.storage.directory import DataDirectory
         from tracecollect.storage.judge import Judge
         from tracecollect.storage.local import LocalAnswers
@@ -119,7 +120,13 @@ class Server:
             waiting=lambda: journal_usage(self._pipeline.depth() if self._pipeline is not None else Depth()),
         )
         stack.callback(answers.close)
-        self._judge = Judge(answers, self._rows_stored, grace=settings.grace, interval=seconds(settings.judge_interval))
+        self._judge = Judge(
+            answers,
+            self._rows_stored,
+            grace=settings.grace,
+            interval=seconds(settings.judge_interval),
+            rest=pages.give_back,
+        )
         stack.callback(self._web.stop)
         self._judge.start()
         stack.callback(self._judge.stop)

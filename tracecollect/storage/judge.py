@@ -21,12 +21,21 @@ class Judge:
     Over a large store a judgement takes seconds: then it comes less often, and leaves most of the time to others.
 
     `progress` grows with everything stored. What is stored ripens by time alone, too: until the grace is over
-    after the last arrival, silence changes verdicts.
+    after the last arrival, silence changes verdicts. `rest` is called when nothing came since the last judgement.
     """
 
-    def __init__(self, answers: Answers, progress: Callable[[], int], *, grace: int, interval: float) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        progress: Callable[[], int],
+        *,
+        grace: int,
+        interval: float,
+        rest: Callable[[], None] = lambda: None,
+    ) -> None:
         self._answers = answers
         self._progress = progress
+        self._rest = rest
         self._query = LeakQuery()
         self._interval = interval
         self._ripe = grace / SECOND + 2 * interval
@@ -52,11 +61,14 @@ class Judge:
         seen, changed, took = -1, time.monotonic(), 0.0
         while True:
             stored = self._progress()
-            if stored != seen:
+            quiet = stored == seen
+            if not quiet:
                 seen, changed = stored, time.monotonic()
             began = time.monotonic()
             if began - changed <= self._ripe + 9 * took:
                 self._judge()
+                if quiet:
+                    self._rest()
             took = time.monotonic() - began
             if self._stop.wait(max(self._interval, 9 * took)):
                 return

@@ -1,0 +1,58 @@
+"""The engine's code that nobody runs is not kept resident, and giving it back changes no answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tracecollect.storage import pages
+from tracecollect.storage.clickhouse import ClickHouseStore
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/smaps is Linux's")
+
+MAPS = """\
+7f00-7f10 r--p 00000000 fe:00 1 /site-packages/chdb/_chdb.abi3.so
+Rss: 64 kB
+Anonymous:             0 kB
+7f10-7f20 r-xp 00000000 fe:00 1 /site-packages/chdb/_chdb.abi3.so
+Anonymous:             0 kB
+7f20-7f30 r--p 00000000 fe:00 1 /site-packages/chdb/_chdb.abi3.so
+Anonymous:             4 kB
+7f30-7f40 rw-p 00000000 fe:00 1 /site-packages/chdb/_chdb.abi3.so
+Anonymous:             0 kB
+7f40-7f50 r-xp 00000000 fe:00 2 /usr/lib/libc.so.6
+Anonymous:             0 kB
+"""
+
+
+def resident_megabytes() -> float:
+    held, counts = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ", 1)[0]:
+            counts = "/_chdb" in line
+        elif counts and line.startswith("Rss:"):
+            held += int(line.split()[1])
+    return held / 1024
+
+
+def test_what_the_engine_answers_is_the_same_after_its_pages_were_given_back(tmp_path: Path) -> None:
+    store = ClickHouseStore(f"chdb://{tmp_path / 'store'}")
+    try:
+        store.record_settings({"grace": "30s"}, {}, "1")
+        before = resident_megabytes()
+        pages.give_back()
+        assert resident_megabytes() < before / 2
+        assert store.record_settings({"grace": "40s"}, {}, "1") == {"grace": ("30s", "40s")}
+    finally:
+        store.close()
+
+
+def test_only_the_engines_own_pages_that_were_never_written_are_given_back(tmp_path: Path) -> None:
+    (tmp_path / "smaps").write_text(MAPS)
+    assert list(pages._unwritten(tmp_path / "smaps")) == [(0x7F00, 0x7F10), (0x7F10, 0x7F20)]
+
+
+def test_where_the_kernel_tells_no_mappings_nothing_is_given_back(tmp_path: Path) -> None:
+    assert list(pages._unwritten(tmp_path / "none")) == []
