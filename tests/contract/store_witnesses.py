@@ -211,9 +211,9 @@ class WitnessesContract:
         bank.span("charge", 1, 5, parent=entry, flags=REMOTE)
         shop.span("later", 20, 21, parent=entry)
         tell(store, world.items)
-        told = store.activity([entry.trace_id], Window(ALL.since, instant(10)))
-        assert dict(told) == {("i", entry.trace_id): instant(2), ("j", entry.trace_id): instant(5)}
-        assert not store.activity(["00" * 16], ALL)
+        told = store.lived([entry.trace_id], Window(ALL.since, instant(10)))
+        assert dict(told.active) == {("i", entry.trace_id): instant(2), ("j", entry.trace_id): instant(5)}
+        assert not store.lived(["00" * 16], ALL).active
 
     def test_requests_are_counted_by_operation_and_version_and_a_sample_is_followed(
         self, store: Store, world: World

@@ -94,7 +94,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One kind of key: what opens it must be closed, judged by `open_if` when it is asked."""
+    """One kind of key: what opens it must be closed, judged by `open_if` when it is asked.
+
+    `uses` is another pair with the same keys whose signals say what these were used for; they are not stored twice.
+    """
 
     name: str
     family: str
@@ -103,6 +106,7 @@ class Pair:
     needs: str
     entered_by: str
     prefer: int = 0
+    uses: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +244,7 @@ class _Reader:
 
     def _pair(self, name: str, table: Mapping[str, Any]) -> Pair:
         where = f"[pair.{name}]"
-        self._only(table, where, ("family", "key", "open_if", "needs", "entered_by", "prefer"))
+        self._only(table, where, ("family", "key", "open_if", "needs", "entered_by", "prefer", "uses"))
         return Pair(
             name=name,
             family=self._one_of(table, "family", where, FAMILIES),
@@ -249,6 +253,7 @@ class _Reader:
             needs=self._one_of(table, "needs", where, ("close_seen", "nothing")),
             entered_by=self._one_of(table, "entered_by", where, ("touch", "begin")),
             prefer=int(table.get("prefer", 0)),
+            uses=str(table.get("uses", "")),
         )
 
     def _key(self, table: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -357,6 +362,8 @@ class _Reader:
         for name, pair in pairs.items():
             if pair.open_if != "never" and name not in closed:
                 self._fail(f"[pair.{name}] has no signal with role close", 'add one, or say open_if = "never"')
+            if pair.uses and (pair.uses not in pairs or pairs[pair.uses].key != pair.key):
+                self._fail(f"[pair.{name}] uses {pair.uses!r}", "another pair of this file with the same key")
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         found = document.get(key)

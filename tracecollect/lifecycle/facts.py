@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec, Protocol, TypeVar
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
+from tracecollect.lifecycle.uses import telling, with_uses
 from tracecollect.lifecycle.verdicts import ABANDONED, Owners, by_request
 from tracecollect.model import SECOND, Instant, LeakQuery, PoolSample, Signal, Window
 from tracecollect.ports import (
@@ -120,20 +121,20 @@ def gather(
     totals = list(filter(wanted, reader.totals(window, grace=grace)))
     keys = open_keys(totals)
     asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
+    dialects = {one.name: one for one in shipped()}
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in (asked if query.ended else keys)}
-    for one in reader.signals_of_keys(signals, window):
-        signals[OpenKey(one.instance, one.dialect, one.pair, one.key)].append(one)
+    for one in with_uses(reader.signals_of_keys({*signals, *telling(signals, dialects)}, window), dialects):
+        if (key := OpenKey(one.instance, one.dialect, one.pair, one.key)) in signals:
+            signals[key].append(one)
     if query.ended:
         # Who says that its process ended while it was held needs nobody else's return to be believed.
         told = {key for key, found in signals.items() if any(one.reason == ABANDONED for one in found)}
         signals = {key: found for key, found in signals.items() if key in told.union(keys)}
-    owners = reader.owners({one.trace_id for found in signals.values() for one in found if one.trace_id})
     facts = Facts(
         window=window,
         grace=grace,
-        dialects={one.name: one for one in shipped()},
+        dialects=dialects,
         signals={key: tuple(found) for key, found in signals.items() if found},
-        owners=by_request(owners),
         totals=totals,
         samples=list(filter(wanted, samples.result())),
         instances=list(filter(wanted, instances.result())),
@@ -159,7 +160,7 @@ def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
     minutes = ask.submit(reader.minutes, accused, window)
     waits = ask.submit(reader.waits, either, window, least=LONG_WAIT)
     served = ask.submit(reader.served, out, window)
-    activity = ask.submit(reader.activity, traces, window)
+    lived = ask.submit(reader.lived, traces, window)
     sessions = ask.submit(reader.sessions, traces, window)
     return replace(
         facts,
@@ -171,7 +172,8 @@ def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
         minutes=minutes.result(),
         waits=waits.result(),
         served={one.instance: one for one in served.result()},
-        activity=activity.result(),
+        owners=by_request(lived.result().owners),
+        activity=lived.result().active,
         sessions={one.trace_id: one for one in sessions.result()},
     )
 

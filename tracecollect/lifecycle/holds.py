@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from tracecollect.lifecycle.dialects import Dialect, Pair
+from tracecollect.lifecycle.uses import with_uses
 from tracecollect.lifecycle.verdicts import by_request, owner_of
 from tracecollect.model import Finding, Hold, Instant, Owner, Role, Signal, SignalKind, Span, SpanKind, Verdict
 
@@ -16,7 +17,7 @@ UNSEEN = "this library does not say when a connection comes back"
 
 def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping[str, Dialect]) -> tuple[Hold, ...]:
     """The holds that these signals tell of, in order of acquire. Open ones have no verdict yet."""
-    lived = by_request(owners)
+    lived, signals = by_request(owners), with_uses(signals, dialects)
 
     def key(one: Signal) -> tuple[str, str, str, str]:
         return one.instance, one.dialect, one.pair, one.key
@@ -33,7 +34,7 @@ def follow(signals: Iterable[Signal], owners: Iterable[Owner], dialects: Mapping
 
 
 def owners_in(spans: Iterable[Span]) -> tuple[Owner, ...]:
-    """The entry spans among a trace's spans, by the rule of `storage/queries/holds_owners.sql`."""
+    """The entry spans among a trace's spans, by the rule of `storage/queries/holds_requests.sql`."""
     return tuple(
         Owner(one.trace_id, one.span_id, one.service, one.instance, one.name, one.start, one.end, one.kind)
         for one in spans

@@ -50,6 +50,9 @@ from tracecollect.ports.holds import (
     LateReturns as LateReturns,
 )
 from tracecollect.ports.holds import (
+    Lived as Lived,
+)
+from tracecollect.ports.holds import (
     OpenKey as OpenKey,
 )
 from tracecollect.ports.holds import (

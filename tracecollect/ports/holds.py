@@ -149,6 +149,17 @@ class LateReturns:
 
 
 @dataclass(frozen=True, slots=True)
+class Lived:
+    """The local root spans of some requests in order of start, and when each process last did something for a request.
+
+    `active` is by (instance, trace id).
+    """
+
+    owners: Sequence[Owner]
+    active: Mapping[tuple[str, str], Instant]
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Somebody waited for a connection from `began` to `ended`; `failed`: in vain."""
 
@@ -207,8 +218,8 @@ class WitnessReader(Protocol):
     def served(self, instances: Iterable[str], window: Window) -> Sequence[Served]:
         """What these processes say that they served, beside what was traced of it."""
 
-    def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:
-        """When each process last did something for each of these requests, by (instance, trace id)."""
+    def lived(self, trace_ids: Iterable[str], window: Window) -> Lived:
+        """How long these requests lived, as far as it was told; `active` looks at the window only."""
 
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it, in order of time."""

@@ -11,7 +11,7 @@ from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Windo
 from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
-from tracecollect.storage.rows import signal, span_kind
+from tracecollect.storage.rows import signal
 from tracecollect.storage.traffic import StoredTraffic
 from tracecollect.storage.witnesses import bounds
 
@@ -23,6 +23,7 @@ _MOST_CLOSED = 200_000
 # So many spans tell how a path behaves; of more, a share of the traces is read.
 _TELLING = 100_000
 _MINUTE = 60 * SECOND
+_EVER = Window(Instant(0), Instant(2**62))
 
 
 class StoredHolds(StoredTraffic):
@@ -109,21 +110,7 @@ class StoredHolds(StoredTraffic):
 
     def owners(self, trace_ids: Iterable[str]) -> Sequence[Owner]:
         """Entry spans of these traces in order of start."""
-        wanted = sorted(set(trace_ids))
-        found = self._engine.rows("holds_owners", trace_ids=wanted) if wanted else []
-        return [
-            Owner(
-                row["trace_id"],
-                row["span_id"],
-                row["service"],
-                row["instance"],
-                row["name"],
-                Instant(row["start_ns"]),
-                Instant(row["end_ns"]),
-                span_kind(row["kind"]),
-            )
-            for row in found
-        ]
+        return self.lived(trace_ids, _EVER).owners
 
     def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
         """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""

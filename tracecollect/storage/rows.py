@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from tracecollect.model import (
     Finding,
     Instant,
     LogRecord,
+    Owner,
     Role,
     ServiceReport,
     Signal,
@@ -66,6 +67,24 @@ def span(row: Row) -> Span:
         arrived=Instant(row["arrived_ns"]),
         open=attributes.get("tracecollect.open") == "true",
     )
+
+
+def owners_of(row: Row) -> Iterator[Owner]:
+    """The entry spans in a row of `holds_requests.sql`; of one that was delivered twice, what both say."""
+    copies: dict[str, list[Row]] = {}
+    for one in row["entries"]:
+        copies.setdefault(one["1"], []).append(one)
+    for span_id, found in copies.items():
+        yield Owner(
+            row["trace_id"],
+            span_id,
+            found[0]["2"],
+            row["instance"],
+            found[0]["3"],
+            Instant(min(one["5"] for one in found)),
+            Instant(max(one["6"] for one in found)),
+            span_kind(found[0]["4"]),
+        )
 
 
 def setting_columns(values: Mapping[str, str], origins: Mapping[str, str], version: str) -> pa.Table:

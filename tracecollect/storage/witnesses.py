@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import Instant, ProcessSample, SignalKind, Window
-from tracecollect.ports import Borrow, Served, Session, Taken, Wait
+from tracecollect.ports import Borrow, Lived, Served, Session, Taken, Wait
 from tracecollect.storage.engine import Engine
-from tracecollect.storage.rows import Row
+from tracecollect.storage.rows import Row, owners_of
 
 _MOST_BORROWS = 2_000_000
 _MOST_CONNECTIONS = 100_000
@@ -102,11 +102,13 @@ class StoredWitnesses:
         found = self._rows("holds_served", bounds(window) | {"instances": sorted(set(instances))})
         return [Served(row["instance"], row["served"], row["traced"]) for row in found]
 
-    def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:
-        """When each process last did something for each of these requests."""
+    def lived(self, trace_ids: Iterable[str], window: Window) -> Lived:
+        """The entry spans of these requests, and when each process last did something for them in the window."""
         wanted = sorted(set(trace_ids))
-        found = self._engine.rows("holds_activity", **bounds(window), trace_ids=wanted) if wanted else []
-        return {(row["instance"], row["trace_id"]): Instant(row["last_ns"]) for row in found}
+        found = self._engine.rows("holds_requests", **bounds(window), trace_ids=wanted) if wanted else []
+        owners = sorted((one for row in found for one in owners_of(row)), key=lambda one: one.start)
+        active = {(row["instance"], row["trace_id"]): Instant(row["last_ns"]) for row in found if row["last_ns"]}
+        return Lived(owners, active)
 
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it."""

@@ -98,7 +98,7 @@ class RememberedHolds:
         """Entry spans of these traces in order of start."""
         wanted = set(trace_ids)
         ended = [one for one in self._tables.owners() if one["TraceId"] in wanted]
-        found = [_owner(copies) for copies in grouped(ended, span_of).values()]
+        found = [_owner(copies) for copies in grouped(ended, lambda one: (instance(one), span_of(one))).values()]
         return sorted(found, key=lambda one: one.start)
 
     def loss(self, services: Iterable[str], window: Window, *, grace: int, enough: int) -> Sequence[SpanLoss]:

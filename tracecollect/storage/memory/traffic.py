@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tracecollect.model import Instant, Signal, Window
-from tracecollect.ports import RequestsSeen, VersionSeen
+from tracecollect.ports import Lived, RequestsSeen, VersionSeen
 from tracecollect.storage.memory.holds import grouped, span_of
 from tracecollect.storage.memory.tables import Row, end, instance
 from tracecollect.storage.memory.witnesses import DAY, RememberedWitnesses
@@ -17,8 +17,8 @@ _ENDING = 8
 class RememberedTraffic(RememberedWitnesses):
     """Implements `ports.TrafficReader`, and what each process last did for a request."""
 
-    def activity(self, trace_ids: Iterable[str], window: Window) -> Mapping[tuple[str, str], Instant]:
-        """When each process last did something for each of these requests, by (instance, trace id)."""
+    def lived(self, trace_ids: Iterable[str], window: Window) -> Lived:
+        """The entry spans of these requests, and when each process last did something for them in the window."""
         wanted = set(trace_ids)
         told = [
             one
@@ -26,7 +26,7 @@ class RememberedTraffic(RememberedWitnesses):
             if one["TraceId"] in wanted and one["Timestamp"] >= window.since - DAY and end(one) <= window.until
         ]
         by_request = grouped(told, lambda one: (instance(one), str(one["TraceId"])))
-        return {name: Instant(max(map(end, spans))) for name, spans in by_request.items()}
+        return Lived(self.owners(wanted), {name: Instant(max(map(end, spans))) for name, spans in by_request.items()})
 
     def versions(self, service: str, window: Window) -> Sequence[VersionSeen]:
         """The versions of a service and the processes that ran them, in order of their first span."""

@@ -1,0 +1,16 @@
+-- These requests in each process: their entry spans, and the last thing that was done for them as far as it was told.
+-- An entry span is a server's, a consumer's, a root, or called from another process. A client span without a parent is a
+-- statement, not a request: it owns nothing. One question, because finding the spans costs more than reading them.
+SELECT {instance} AS instance, TraceId AS trace_id,
+       groupUniqArrayIf(
+           (SpanId, toString(ServiceName), toString(SpanName), toString(SpanKind), toUnixTimestamp64Nano(Timestamp), toUnixTimestamp64Nano(Timestamp) + Duration),
+           (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
+           AND SpanAttributes['tracecollect.open'] != 'true'
+       ) AS entries,
+       maxIf(
+           toUnixTimestamp64Nano(Timestamp) + Duration,
+           Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND toUnixTimestamp64Nano(Timestamp) + Duration <= {until:Int64}
+       ) AS last_ns
+FROM otel_traces
+WHERE TraceId IN {trace_ids:Array(String)}
+GROUP BY instance, trace_id
