@@ -117,11 +117,14 @@ def bound(host: str, port: int, *, what: str, flag: str, reuse_port: bool = Fals
         fresh.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             fresh.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Accepted connections inherit it; asyncio sets it only where a socket was made with the protocol's number.
+        # Without it an answer in two writes waits 40 ms for the reader's delayed acknowledgement.
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fresh.bind((host, port))
     except OSError as error:
         fresh.close()
         raise ListenError(
             f"cannot listen on {host}:{port} for {what}: {error.strerror}",
-            hint=f"is another collector using port {port}? choose another address with {flag} HOST:PORT",
+            hint=f"is another program using port {port}? choose another address with {flag} HOST:PORT",
         ) from error
     return fresh

@@ -19,6 +19,7 @@ import tracecollect
 from tracecollect.errors import ListenError, TracecollectError
 from tracecollect.ports import Answers
 from tracecollect.receivers.intake import Intake
+from tracecollect.receivers.listeners import bound
 from tracecollect.settings import Address
 from tracecollect.web import api, errors, openapi, page
 from tracecollect.web import intake as taking
@@ -100,7 +101,8 @@ class WebServer:
 
     def __init__(self, address: Address) -> None:
         """Bind, so that a port in use is known before anything else is opened. Raises `ListenError`."""
-        self._socket = _bound(address)
+        self._socket = bound(address.host, address.port, what="the web", flag="--web")
+        self._socket.listen(_BACKLOG)
         self.address = Address(address.host, self._socket.getsockname()[1])
         self._scheme = "http"
         self._server: _Server | None = None
@@ -185,14 +187,3 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self.up.set()
-
-
-def _bound(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ListenError(
-            f"cannot listen on {address} for the web: {error.strerror}",
-            hint=f"is another program using port {address.port}? choose another address with --web HOST:PORT",
-        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tracecollect.errors import ListenError, StoreError
 from tracecollect.journal import JournalReader
 from tracecollect.ports import Telemetry
-from tracecollect.receivers.listeners import Listening
+from tracecollect.receivers.listeners import Listening, bound
 from tracecollect.receivers.otlp_grpc import SERVICES
 from tracecollect.receivers.process import Receivers
 from tracecollect.wire.decode import decode, plain
@@ -117,6 +118,13 @@ def test_a_port_in_use_is_a_listen_error_in_the_parent(running: Receivers, tmp_p
     with pytest.raises(ListenError, match=str(running.grpc_port)) as error:
         process_on(tmp_path, running.grpc_port).start()
     assert str(running.grpc_port) in error.value.hint
+
+
+def test_an_answer_is_sent_at_once_and_does_not_wait_for_the_readers_acknowledgement() -> None:
+    with bound("127.0.0.1", 0, what="a test", flag="--test") as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_journal_that_cannot_be_opened_is_a_store_error_in_the_parent(tmp_path: Path) -> None:
