@@ -1,10 +1,11 @@
 """Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
 
-    python -m bench [start] [ingest] [questions] [probe] [steps] [--spans 5000000] [--json FILE]
+    python -m bench [start] [ingest] [questions] [page] [probe] [steps] [--spans 5000000] [--json FILE]
 
 start      time until ready, resident memory when idle, time to stop
 ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
 questions  a trace by id while spans arrive, and `leaks`, over --spans spans; bytes a span on disk
+page       what its views ask, over --spans spans with a thousand findings and long traces beside them
 probe      what a hold costs a Python service with the probe in it, and a pooled query on a real PostgreSQL
 steps      CPU of each step between the wire and the store, in one process
 """
@@ -164,6 +165,35 @@ def _asked(served: Served, paths: list[str]) -> list[float]:
     return times
 
 
+def page(options: argparse.Namespace) -> list[Measured]:
+    """Home, a finding, the beginning of long traces."""
+    from bench.page import FINDINGS, LAST, findings, half, send_leaks, send_long
+
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
+        _stored_after(
+            served, lambda: send(served.where.otlp_grpc, requests=options.spans // 512, spans=512, window=3600)
+        )
+        send_leaks(served)
+        long = {spans: send_long(served, spans) for spans in (10_000, 1_000_000)}
+        some = findings(served, FINDINGS, 300)[:: FINDINGS // 20]
+        return [
+            Measured("spans in the store", _metric(served, "tracecollect_spans_stored_total"), "spans"),
+            Measured(f"home with {FINDINGS} findings", 1000 * half(served, ["overview"] * 20, **LAST), "ms", 200),
+            Measured("finding", 1000 * half(served, [f"findings/{one}" for one in some], **LAST), "ms", 500),
+            Measured(
+                "finding, its lanes",
+                1000 * half(served, [f"diagrams/lifecycle/{one}" for one in some], **LAST),
+                "ms",
+                500,
+            ),
+            *(
+                Measured(f"trace of {spans} spans, its first lanes", half(served, [f"traces/{name}/lanes"] * 3), "s", 1)
+                for spans, name in long.items()
+            ),
+            Measured("resident after the questions", served.resident(), "MB"),
+        ]
+
+
 def steps(_: argparse.Namespace) -> list[Measured]:
     """The steps of the way in, printed by their own module."""
     subprocess.run([sys.executable, "-m", "bench.steps", "--store"], check=True)
@@ -191,7 +221,7 @@ def _quantile(values: list[float], share: float) -> float:
     return sorted(values)[int(share * (len(values) - 1))]
 
 
-PARTS = {"start": start, "ingest": ingest, "questions": questions, "probe": probe, "steps": steps}
+PARTS = {"start": start, "ingest": ingest, "questions": questions, "page": page, "probe": probe, "steps": steps}
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 SECOND = 1_000_000_000
 RESET = "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;"
@@ -47,23 +47,23 @@ class Template:
         return body.tobytes()
 
 
-def template(spans: int, seed: int, instance: str, leaks: float = 0.0) -> Template:
+def template(spans: int, seed: int, instance: str, leaks: float = 0.0, *, each_its_own: bool = False) -> Template:
     """A request of `spans` spans in traces of up to six: an entry span, four statements and the reset query.
 
     A share of `leaks` traces has no reset query. Each span carries ten attributes and takes some 375 bytes.
+    With `each_its_own` every trace is of another operation.
     """
     dice = random.Random(seed)
     message = ExportTraceServiceRequest()
-    resource = message.resource_spans.add()
-    for key, value in (_RESOURCE | {"service.name": "orders", "service.instance.id": instance}).items():
-        resource.resource.attributes.add(key=key).value.string_value = value
-    entry, asyncpg = resource.scope_spans.add(), resource.scope_spans.add()
-    entry.scope.name, asyncpg.scope.name = "opentelemetry.instrumentation.starlette", _ASYNCPG
+    entry = _scope(message, instance, "opentelemetry.instrumentation.starlette")
+    asyncpg = message.resource_spans[0].scope_spans.add()
+    asyncpg.scope.name = _ASYNCPG
     made = 0
     while made < spans:
         begin = _EPOCH + dice.randrange(SECOND)
         trace, root = dice.randbytes(16), dice.randbytes(8)
-        _span(entry.spans.add(), trace, root, b"", "POST /orders/{oid}/pay", 2, begin, 40_000_000, dice)
+        name = f"POST /report/{made}" if each_its_own else "POST /orders/{oid}/pay"
+        _span(entry.spans.add(), trace, root, b"", name, 2, begin, 40_000_000, dice)
         statements = [f"SELECT * FROM orders WHERE id = {dice.randrange(10**6)}"] * 4
         if dice.random() >= leaks:
             statements.append(RESET)
@@ -77,6 +77,31 @@ def template(spans: int, seed: int, instance: str, leaks: float = 0.0) -> Templa
     return _indexed(message)
 
 
+def long_trace(trace_id: bytes, spans: int, end: int) -> list[bytes]:
+    """One trace as requests of at most 5,000 spans: calls of calls in a loop, one within the other."""
+    dice, began, bodies = random.Random(1), end - spans * 1000, []
+    for first in range(0, spans, 5000):
+        message = ExportTraceServiceRequest()
+        steps = _scope(message, "orders-0", "steps")
+        for number in range(first + 1, min(first + 5000, spans) + 1):
+            parent = 0 if number == 1 else number - 1 if number % _DEEP else 1
+            ids = number.to_bytes(8, "big"), parent.to_bytes(8, "big") if parent else b""
+            begin, length = began + number * 1000, (spans + 2) * 1000 if number == 1 else 800
+            _span(steps.spans.add(), trace_id, *ids, f"step {number}", 1, begin, length, dice)
+        bodies.append(message.SerializeToString())
+    return bodies
+
+
+def _scope(message: ExportTraceServiceRequest, instance: str, name: str) -> ScopeSpans:
+    resource = message.resource_spans.add()
+    for key, value in (_RESOURCE | {"service.name": "orders", "service.instance.id": instance}).items():
+        resource.resource.attributes.add(key=key).value.string_value = value
+    scope = resource.scope_spans.add()
+    scope.scope.name = name
+    return scope
+
+
+_DEEP = 12
 _ASYNCPG = "opentelemetry.instrumentation.asyncpg"
 
 

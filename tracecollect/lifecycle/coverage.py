@@ -95,7 +95,7 @@ def _of_pool(facts: Facts, pool: tuple[str, str, str], by_dialect: dict[str, _Se
         pool=name,
         level=level,
         dialects=tuple(sorted(by_dialect)),
-        why=_why(dialect, level),
+        why=_why(dialect, level, by_dialect[best]),
         hint="" if level is CoverageLevel.CERTAIN else _hint(dialect, level),
     )
 
@@ -111,11 +111,12 @@ def _level(dialect: Dialect, seen: _Seen) -> CoverageLevel:
     return CoverageLevel.BLIND
 
 
-def _why(dialect: Dialect, level: CoverageLevel) -> str:
+def _why(dialect: Dialect, level: CoverageLevel, seen: _Seen) -> str:
     if level is dialect.coverage:
         return f"{dialect.why}; not seen: {dialect.blind_to}"
     if dialect.coverage is CoverageLevel.COUNTED:
-        return "checkouts are traced, but the pool's metric has not arrived: nothing says what is out"
+        rest = "what else is out than the spans name" if seen.closed else "what is out"
+        return f"checkouts are traced, but the pool's metric has not arrived: nothing says {rest}"
     if level is CoverageLevel.COUNTED:
         return f"the pool's metric counts what is out, and nothing says who has it; not seen: {dialect.blind_to}"
     return "no connection of this process was ever seen to come back, so nothing can be concluded when one does not"

@@ -20,13 +20,13 @@ from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
 from tracecollect.wire.decode import decode, plain
 
-INFERRED, COUNTED, CERTAIN = CoverageLevel.INFERRED, CoverageLevel.COUNTED, CoverageLevel.CERTAIN
+INFERRED, COUNTED, CERTAIN, BLIND = (CoverageLevel(one) for one in ("inferred", "counted", "certain", "blind"))
 EVERYTHING = frozenset({"pay", "peek", "export"})
 SEEN = {
     "go-xsam": (INFERRED, EVERYTHING),
     "go-xsam-0.42": (INFERRED, EVERYTHING),
-    "go-otelpgx": (INFERRED, frozenset({"pay", "export"})),
-    "go-uptrace": (INFERRED, frozenset({"pay"})),
+    "go-otelpgx": (COUNTED, frozenset({"pay", "export"})),
+    "go-uptrace": (COUNTED, frozenset({"pay"})),
     "go-nhatthm": (INFERRED, EVERYTHING),
     "go-gorm": (COUNTED, frozenset()),
     "go-redis": (COUNTED, frozenset()),
@@ -155,7 +155,8 @@ def of(report: LeakReport, say: Say) -> LeakReport:
 def test_each_forgotten_connection_is_named_in_versions_and_with_options_that_were_not_recorded(leaking, say):
     report = of(leaking, say)
     assert set(accused(report)) == forgotten(say.__name__)
-    assert {one.level for one in report.coverage} == {INFERRED}
+    # Without the pool's metric nobody says what else is out.
+    assert {one.level for one in report.coverage} == {BLIND if say.__name__.startswith("pgx") else INFERRED}
 
 
 @pytest.mark.parametrize("say", [*SHOWN, *UNSEEN], ids=lambda say: say.__name__)
