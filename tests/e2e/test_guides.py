@@ -19,7 +19,7 @@ from database import served
 
 PYTHON = ("celery", "django", "fastapi", "flask")
 # What each of the others needs on PATH. They download much and take minutes: only when asked for by name, or all.
-TOOLS = {"express": ("node", "npm"), "go": ("go",)}
+TOOLS = {"express": ("node", "npm"), "go": ("go",), "spring-boot": ("java", "mvn")}
 ASKED = os.environ.get("TRACECOLLECT_GUIDES", "").split(",")
 pytestmark = pytest.mark.slow
 
