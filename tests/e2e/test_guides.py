@@ -6,41 +6,22 @@ import importlib.metadata
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import guide
 import pytest
 from database import served
 
-GUIDES = Path(__file__).parents[2] / "docs" / "guides"
-# Guides of languages whose toolchain `make test` does not ask for are executed by hand when they change.
 PYTHON = ("celery", "django", "fastapi", "flask")
+# What each of the others needs on PATH. They download much and take minutes: only when asked for by name, or all.
+TOOLS = {"express": ("node", "npm"), "go": ("go",), "spring-boot": ("java", "mvn")}
+ASKED = os.environ.get("TRACECOLLECT_GUIDES", "").split(",")
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A page: packages to install, files by name, and each command with the lines it is said to print."""
-
-    packages: list[str]
-    files: dict[str, str]
-    commands: list[tuple[str, list[str]]]
-
-
-def read(name: str) -> Guide:
-    text = (GUIDES / f"{name}.md").read_text()
-    files = dict(re.findall(r"^`([\w.]+)`:\n\n```python\n(.*?)^```", text, flags=re.M | re.S))
-    packages, commands = [], []
-    for block in re.findall(r"^```console\n(.*?)^```", text, flags=re.M | re.S):
-        line, *shown = block.replace("\\\n", " ").removeprefix("$ ").splitlines()
-        if line.startswith("pip install "):
-            packages += shlex.split(line)[2:]
-        else:
-            commands.append((line, shown))
-    return Guide(packages, files, commands)
 
 
 @pytest.fixture(scope="module")
@@ -49,32 +30,92 @@ def dsn() -> Iterator[str]:
         yield address
 
 
+def environment(dsn: str) -> dict[str, str]:
+    here = Path(sys.executable).parent
+    return guide.bare() | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "DATABASE_URL": dsn}
+
+
+def commands(name: str) -> list[guide.Command]:
+    return [step for step in guide.steps(name) if isinstance(step, guide.Command)]
+
+
 @pytest.mark.parametrize("name", PYTHON)
 def test_a_guide_does_what_it_says(name, dsn, tmp_path):
-    guide = read(name)
-    assert len(guide.files) >= 2
-    assert guide.commands
-    for package in guide.packages:
-        assert importlib.metadata.version(package.partition("[")[0])
-    for path, text in guide.files.items():
-        (tmp_path / path).write_text(text)
-    here = Path(sys.executable).parent
-    kept = {one: value for one, value in os.environ.items() if not one.startswith(("OTEL_", "PYTEST_", "GITHUB_"))}
+    files = [step for step in guide.steps(name) if isinstance(step, guide.File)]
+    assert len(files) >= 2
+    for file in files:
+        guide.put(file, tmp_path)
     # The order of this repository's own tests is random; that of a reader is not.
-    kept |= {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "DATABASE_URL": dsn, "PYTEST_ADDOPTS": "-p no:randomly"}
-    for line, shown in guide.commands:
+    kept = environment(dsn) | {"PYTEST_ADDOPTS": "-p no:randomly"}
+    install, *rest = commands(name)
+    for package in shlex.split(install.line)[2:]:
+        assert importlib.metadata.version(package.partition("[")[0])
+    assert rest
+    for one in rest:
         done = subprocess.run(
-            ["bash", "-c", line], cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=100, check=False
+            ["bash", "-c", one.line], cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=100, check=False
         )
         told = " ".join((done.stdout + done.stderr).split())
         assert done.returncode == 1, told
-        for one in shown:
+        for shown in one.shown:
             # How long it was held differs from run to run.
-            words = " ".join(re.sub(r"  \d+ ms$", "", one).split())
+            words = " ".join(re.sub(r"  \d+ ms$", "", shown).split())
             assert words in told, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", sorted(GUIDES.glob("*.md")), ids=lambda path: path.stem)
-def test_the_python_of_a_guide_can_be_compiled(path):
-    for name, text in read(path.stem).files.items():
-        compile(text, name, "exec")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_guide_of_another_language_does_what_it_says(name, dsn, tmp_path):
+    if not {name, "all"} & set(ASKED):
+        pytest.skip(f"TRACECOLLECT_GUIDES={name} runs it: it downloads much and takes minutes")
+    missing = [tool for tool in TOOLS[name] if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} of this guide not found on PATH")
+    address = urlsplit(dsn)
+    spring = {
+        "SPRING_DATASOURCE_URL": f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}",
+        "SPRING_DATASOURCE_USERNAME": address.username or "",
+    }
+    work, data = tmp_path / "shop", {"TRACECOLLECT_DATA_DIR": str(tmp_path / "data")}
+    work.mkdir()
+    reader = guide.Reader(work, environment(dsn) | spring | data)
+    try:
+        for step in guide.steps(name):
+            reader.follow(step)
+    finally:
+        reader.leave()
+
+
+def test_every_guide_is_executed_by_one_of_these_tests():
+    assert {path.stem for path in guide.GUIDES.glob("*.md")} == {*PYTHON, *TOOLS}
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_the_python_of_a_guide_can_be_compiled(name):
+    for step in guide.steps(name):
+        if isinstance(step, guide.File):
+            compile(step.text, step.path, "exec")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_what_a_guide_of_another_language_writes_copies_and_changes_fits_together(name, tmp_path):
+    steps = guide.steps(name)
+    for step in steps:
+        if not isinstance(step, guide.Command):
+            guide.put(step, tmp_path)
+    assert {type(step) for step in steps} == {guide.File, guide.Change, guide.Copy, guide.Command}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_guide_of_another_language_installs_starts_asks_and_compares(name):
+    lines = [one.line for one in commands(name)]
+    assert next(line for line in lines if line.startswith("tracecollect ")).startswith("tracecollect serve")
+    assert lines[-1].startswith("tracecollect diff ")
+    assert {one.service for one in commands(name)} > {"tracecollect serve"}
+    for one in commands(name):
+        assert one.shown or not one.service, f"nothing says when it has started: {one.line}"
+
+
+@pytest.mark.parametrize("name", [*PYTHON, *TOOLS])
+def test_every_guide_is_in_the_readme(name):
+    assert f"](docs/guides/{name}.md)" in (guide.DOCS.parent / "README.md").read_text()

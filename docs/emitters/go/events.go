@@ -4,6 +4,7 @@ package connevents
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"strings"
@@ -21,7 +22,11 @@ const prefix = "db.client.connection."
 // libraries are not the code that took a connection: add your own data access layer.
 var libraries = []string{"runtime.", "database/sql.", "connevents.", "github.com/jackc/", "gorm.io/", "github.com/XSAM/otelsql."}
 
-var holds atomic.Uint64
+// A hold's id is of this process and no other: a resource without service.instance.id does not tell processes apart.
+var (
+	process = strconv.FormatUint(rand.Uint64(), 36) + "-"
+	holds   atomic.Uint64
+)
 
 // hold is one borrow: who took the connection, and what both of its events say.
 type hold struct {
@@ -32,7 +37,7 @@ type hold struct {
 // acquired begins a hold and says so.
 func acquired(ctx context.Context, place []attribute.KeyValue, connection string) *hold {
 	borrow := append(place[:len(place):len(place)],
-		attribute.String(prefix+"hold.id", strconv.FormatUint(holds.Add(1), 10)),
+		attribute.String(prefix+"hold.id", process+strconv.FormatUint(holds.Add(1), 10)),
 		attribute.String(prefix+"id", connection))
 	taken := &hold{trace.SpanContextFromContext(ctx), borrow}
 	emit(ctx, "acquired", append(borrow[:len(borrow):len(borrow)], caller()...))

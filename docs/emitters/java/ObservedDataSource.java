@@ -10,6 +10,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
@@ -19,6 +20,8 @@ import javax.sql.DataSource;
 public final class ObservedDataSource implements DataSource {
     private static final Pattern LIBRARY = Pattern.compile(
         "^(observed|java|javax|jakarta|jdk|sun|com\\.sun|kotlin|org\\.(springframework|hibernate|jooq|mybatis|apache)|net\\.ttddyy)\\.");
+    // A hold's id is of this process and no other: a resource without service.instance.id does not tell processes apart.
+    private static final String PROCESS = Long.toHexString(ThreadLocalRandom.current().nextLong()) + '-';
     private static final AtomicLong HOLDS = new AtomicLong();
     private final DataSource pool;
     private final String name;
@@ -43,7 +46,7 @@ public final class ObservedDataSource implements DataSource {
     private Connection observed(Connection connection) throws SQLException {
         var physical = connection.isWrapperFor(Connection.class) ? connection.unwrap(Connection.class) : connection;
         var hold = Attributes.builder()
-            .put("db.client.connection.hold.id", Long.toString(HOLDS.incrementAndGet()))
+            .put("db.client.connection.hold.id", PROCESS + HOLDS.incrementAndGet())
             .put("db.client.connection.pool.name", name)
             .put("db.client.connection.id", physical.getClass().getName() + '@' + Integer.toHexString(System.identityHashCode(physical)))
             .build();

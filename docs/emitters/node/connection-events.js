@@ -2,13 +2,14 @@
 // log events, two a hold, in the trace of the borrower. It sends nothing itself: that is the application's SDK.
 //
 //     const pool = watch(new Pool({ … }));
-const { context } = require("@opentelemetry/api");
-const { logs } = require("@opentelemetry/api-logs");
+const { randomUUID } = require("node:crypto");
+const api = require("@opentelemetry/api");
 
 /** Watch a pool; its name is its address unless told otherwise. */
 module.exports = function watch(pool, name) {
-  const events = logs.getLogger("pg.connection-events");
+  const events = apis().map((one) => one.getLogger("pg.connection-events"));
   const holds = new WeakMap(); // client -> its hold, while somebody has it
+  const own = randomUUID(); // a resource without service.instance.id does not tell processes apart, nor this pool from another
   let last = 0;
 
   function emit(event, client, hold, more) {
@@ -23,14 +24,14 @@ module.exports = function watch(pool, name) {
       ...hold?.attributes,
       ...more,
     };
-    events.emit({ eventName: `db.client.connection.${event}`, context: hold?.context, attributes });
+    for (const one of events) one.emit({ eventName: `db.client.connection.${event}`, context: hold?.context, attributes });
   }
 
   // The pool's own `acquire` event runs in the context of whoever gave the connection back, when somebody waited for it.
   const connect = pool.connect;
   pool.connect = function (callback) {
-    const id = { "db.client.connection.hold.id": String(++last) };
-    const hold = { context: context.active(), attributes: { ...id, ...caller() } };
+    const id = { "db.client.connection.hold.id": `${own}-${++last}` };
+    const hold = { context: api.context.active(), attributes: { ...id, ...caller() } };
     const taken = (client) => {
       holds.set(client, hold);
       emit("acquired", client, hold);
@@ -50,6 +51,16 @@ module.exports = function watch(pool, name) {
   pool.on("remove", (client) => emit("closed", client));
   return pool;
 };
+
+/** The logs API of SDK 3, which is in @opentelemetry/api, and that of SDKs before it; the SDK listens to one of them. */
+function apis() {
+  try {
+    return [api.logs, require("@opentelemetry/api-logs").logs].filter(Boolean);
+  } catch (error) {
+    if (error.code !== "MODULE_NOT_FOUND" || !api.logs) throw error;
+    return [api.logs];
+  }
+}
 
 /** The first frame outside of libraries and of this file. */
 function caller() {
