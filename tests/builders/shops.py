@@ -141,8 +141,11 @@ class Shop:
         """One connection, for somebody who is there already."""
         connection = self._taken(start, end)
         self._holds += 1
+        # As emitters do: workers that were forked may share an instance id.
+        process = dict(self.process.resource).get("process.pid", "")
+        hold, connection = f"{process}-{self._holds}", f"{process}-{connection}"
         self.open.append((start, end))
-        self.words(self.process, Borrow(owner, start, end, statement, connection, f"h{self._holds}", used_until))
+        self.words(self.process, Borrow(owner, start, end, statement, connection, hold, used_until))
 
     def traffic(
         self, begin: float, end: float, *, every: float = 0.5, leaks: Iterable[int] = (), **more: object

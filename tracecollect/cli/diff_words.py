@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from tracecollect.cli import common
-from tracecollect.cli.tables import clean, clock, length, shorten, table, verdict
+from tracecollect.cli.tables import clean, clock, ending, length, shorten, table, verdict
 from tracecollect.model import (
     BuildDiff,
     BuildSide,
@@ -87,7 +87,7 @@ def _sites(title: str, sites: Sequence[Finding]) -> None:
         room = _WIDTH - len(one.id) - len(one.verdict) - len(count) - 6
         click.echo(f"  {one.id}  {verdict(one.verdict)}  {count}{shorten(entry, room)}")
         if one.code:
-            click.echo(f"  {'':{len(one.id)}}  {shorten(clean(one.code), _WIDTH - len(one.id) - 4)}")
+            click.echo(f"  {'':{len(one.id)}}  {ending(clean(one.code), _WIDTH - len(one.id) - 4)}")
 
 
 def _doubts(diff: BuildDiff) -> None:

@@ -63,6 +63,11 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def ending(text: str, width: int) -> str:
+    """At most so many characters, the beginning cut: of a place in the code the file's name and the line matter."""
+    return text if len(text) <= width else "…" + text[1 - width :]
+
+
 def verdict(one: Verdict) -> str:
     """A verdict that stands out with and without colour."""
     word = one.replace("_", " ")

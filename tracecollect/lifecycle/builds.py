@@ -65,7 +65,7 @@ class _Statements:
                 one.span_id
                 for one in self._of.get((hold.instance, hold.trace_id), ())
                 if one.at >= hold.acquired_at
-                and (end is None or one.started < end)
+                and (end is None or one.started <= end)  # clocks of whole milliseconds
                 and (one.dialect == hold.dialect or hold.dialect not in self.dialects)
             }
         )

@@ -54,13 +54,18 @@ class Accused:
 
 
 def lost(findings: Iterable[Finding]) -> int:
-    """How many connections these findings say are out: a pool's count holds those that have a name, too."""
-    whole: dict[tuple[str, str], int] = {}
-    names: dict[tuple[str, str], int] = {}
+    """How many connections these findings say are out: a pool's count holds those that have a name, too.
+
+    Names that are of several processes are not told apart by process, and neither are the counts of their pool then.
+    """
+    findings = list(findings)
+    shared = {(one.service, one.pool) for one in findings if not one.instance}
+    whole, names = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
     for one in findings:
+        process = "" if (one.service, one.pool) in shared else one.instance
         side = whole if one.family == COUNTED else names
-        side[one.service, one.pool] = side.get((one.service, one.pool), 0) + one.leaked_count
-    return sum(max(whole.get(pool, 0), names.get(pool, 0)) for pool in {*whole, *names})
+        side[one.service, one.pool, process] += one.leaked_count
+    return (whole | names).total()
 
 
 def fingerprint(*parts: str) -> str:

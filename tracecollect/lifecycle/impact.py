@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from tracecollect.lifecycle.chances import beta_quantile, gamma_quantile
 from tracecollect.lifecycle.counts import Counted
@@ -47,8 +48,12 @@ def _weighed(facts: Facts, one: Finding, pool: Counted | None, size: tuple[int |
     events, spread = len(moments) - 0.5, dispersion(moments)
     low, high = (gamma_quantile(p, events / spread) * spread / hours for p in (_LOW, _HIGH))
     times: list[Instant | None] = [None, None, None]
-    if left is not None:
+    if left == 0:
+        times = [_empty_since(facts, one, maximum, until)] * 3
+    elif left is not None:
         times = [_after(until, hours, left, events, spread, p) for p in (_LOW, _MEDIAN, _HIGH)]
+    if left and times[1] is not None and times[1] <= facts.now:
+        times = [None, None, None]  # nobody was heard since: that it came so is not known
     impact = replace(
         impact,
         per_hour_low=round(low, 1),
@@ -67,10 +72,23 @@ def _weighed(facts: Facts, one: Finding, pool: Counted | None, size: tuple[int |
 
 def _after(now: Instant, hours: float, left: int, events: float, spread: float, chance: float) -> Instant:
     """When `left` more are gone: the ratio of two gamma variables, as a quantile of the beta distribution."""
-    if left == 0:
-        return now
     share = beta_quantile(chance, left / spread, events / spread)
     return Instant(now + round(hours * share / max(1e-9, 1 - share) * _HOUR))
+
+
+def _empty_since(facts: Facts, one: Finding, size: int | None, until: Instant) -> Instant:
+    """The first of the last samples that all had everything out."""
+    full = set(full_at(facts, one.instance, one.pool, size))
+    names = span_names(facts)
+    used = sorted(
+        each.at
+        for each in facts.samples
+        if each.measure == "used"
+        and one.instance in ("", each.instance)
+        and names[each.instance, each.dialect, each.pool] == one.pool
+    )
+    last = list(takewhile(full.__contains__, reversed(used)))
+    return last[-1] if last else until
 
 
 def dispersion(moments: Sequence[Instant]) -> float:

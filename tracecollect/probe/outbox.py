@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -43,6 +44,8 @@ class Outbox:
         self._closed = False
         self._at_exit = False
         self.left_out = 0
+        # A resource that names no instance does not tell processes apart, and neither would a number from 1 on.
+        self._process = secrets.token_hex(4)
 
     def acquired(self, hold: Hold) -> bool:
         """Queue an acquire; False when there is no room. Never waits."""
@@ -87,6 +90,7 @@ class Outbox:
     def forked(self) -> None:
         """In a child: no thread survived, a lock may be held for ever, and what is queued the parent sends."""
         self._queue.clear()
+        self._process = secrets.token_hex(4)
         self._thread, self._wake, self._sending = None, threading.Event(), threading.Lock()
 
     def _start(self) -> None:
@@ -124,15 +128,15 @@ class Outbox:
                 context=trace.set_span_in_context(trace.NonRecordingSpan(hold.span)),
                 severity_number=SeverityNumber.INFO,
                 event_name=EVENT + event,
-                attributes=_attributes(event, hold, reason),
+                attributes=_attributes(event, hold, self._process, reason),
             )
         )
 
 
-def _attributes(event: str, hold: Hold, reason: str) -> dict[str, Any]:
+def _attributes(event: str, hold: Hold, process: str, reason: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {
-        "db.client.connection.hold.id": str(hold.serial),
-        "db.client.connection.id": hold.connection,
+        "db.client.connection.hold.id": f"{process}-{hold.serial}",
+        "db.client.connection.id": f"{process}-{hold.connection}",
         "db.client.connection.pool.name": hold.pool,
         **hold.place.attributes,
     }

@@ -148,18 +148,7 @@ def test_workers_that_were_forked_with_one_instance_id_are_told_apart(ask, words
     assert not accused(judged(ask, world, at=(100, 300)))
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(
-            one,
-            marks=pytest.mark.xfail(reason="hold ids are unique in a process, and the pid is not part of the key")
-            if one == "events"
-            else (),
-        )
-        for one in NAMING
-    ],
-)
+@library
 def test_a_forked_worker_that_leaks_is_found(ask, words):
     world = World()
     workers = [shop(world, words, "orders-1", process__pid=pid) for pid in (11, 12, 13)]

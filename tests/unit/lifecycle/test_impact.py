@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from tracecollect.lifecycle.chances import beta_below, beta_quantile, gamma_below, gamma_quantile
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.findings import COUNTED, lost
 from tracecollect.lifecycle.impact import dispersion, with_impact
 from tracecollect.model import (
     SECOND,
@@ -50,13 +52,16 @@ def finding(*seconds: float, entry: str = "POST /pay") -> Finding:
     )  # fmt: skip
 
 
-def facts(now: float, used: int = 10, size: int | None = 30, waits: tuple[Wait, ...] = ()) -> Facts:
+def facts(now: float, used: int = 10, size: int | None = 30, waits: tuple[Wait, ...] = (), silent: float = 0) -> Facts:
+    """The pool's last sample was at `now`; it is judged `silent` seconds later."""
+
     def sample(measure: str, at: float, value: float) -> PoolSample:
         return PoolSample("orders", "i", "d", "db", measure, Instant(int(at * SECOND)), value)
 
     samples = [sample("used", now, used)] + ([sample("max", now, size)] if size else [])
     heard = InstanceSeen("orders", "i", "s", 1, Instant(0), Instant(int(now * SECOND)), Instant(0))
-    return Facts(Window(Instant(0), Instant(int(now * SECOND))), 0, {}, samples=samples, instances=[heard], waits=waits)
+    window = Window(Instant(0), Instant(int((now + silent) * SECOND)))
+    return Facts(window, 0, {}, samples=samples, instances=[heard], waits=waits)
 
 
 def weighed(one: Finding, known: Facts) -> Finding:
@@ -69,11 +74,36 @@ def test_below_three_leaks_there_is_no_number():
     assert (told.per_hour, told.exhausted_at) == (None, None)
 
 
-def test_a_pool_with_nothing_left_is_exhausted_now():
-    told = weighed(finding(0, 1000, 2000, 3000), facts(3600, used=30))
-    assert told.exhausted_at == 3600 * SECOND
+def test_a_pool_with_nothing_left_is_exhausted_since_it_was_first_seen_so():
+    known = facts(3600, used=30, silent=600)
+    (last, size) = known.samples
+    known = replace(known, samples=[replace(last, at=Instant(at * SECOND)) for at in (3000, 3300, 3600)] + [size])
+    known.samples.insert(0, replace(last, at=Instant(2900 * SECOND), value=29))
+    told = weighed(finding(0, 1000, 2000, 3000), known)
+    assert told.exhausted_at == 3000 * SECOND
     assert told.impact is not None
     assert told.impact.left == 0
+
+
+def test_a_forecast_whose_time_came_while_nobody_was_heard_is_not_told_as_what_happened():
+    soon = weighed(finding(0, 1000, 2000, 3000), facts(3600, used=28))
+    assert soon.exhausted_at is not None
+    told = weighed(finding(0, 1000, 2000, 3000), facts(3600, used=28, silent=soon.exhausted_at / SECOND))
+    assert told.exhausted_at is None
+    assert told.per_hour == soon.per_hour
+
+
+def test_of_two_processes_with_one_pool_each_count_holds_its_own_names_only():
+    before = finding(*range(10))
+    counted = replace(before, family=COUNTED, leaked_count=12, instances=())
+    after = replace(finding(*range(13)), instance="j")
+    assert lost([before, counted, after]) == 25
+
+
+def test_names_of_several_processes_are_held_against_all_counts_of_their_pool():
+    counted = replace(finding(0), family=COUNTED, leaked_count=12, instances=())
+    everywhere = replace(finding(*range(10)), instance="")
+    assert lost([everywhere, counted, replace(counted, instance="j", leaked_count=3)]) == 15
 
 
 def test_without_the_size_of_the_pool_there_is_a_rate_and_no_end():

@@ -200,6 +200,18 @@ if child:
     assert own == ["True acquired", "True acquired", "True released closed", "True released closed"]
 
 
+def test_the_holds_of_a_forked_child_are_never_taken_for_those_of_its_parent():
+    said = lines(
+        """
+from tracecollect.probe import installed
+if child := os.fork():
+    os.waitpid(child, 0)
+os.write(1, installed().outbox._process.encode() + b"\\n")
+"""
+    )
+    assert len(set(said)) == 2
+
+
 def test_under_gevent_greenlets_are_each_told():
     said = lines(
         """
