@@ -54,6 +54,17 @@ class TracesContract:
             instant(0.5), entry.trace_id, said(entry), "shop", "", "hello", "early", "app", {"n": "1"}
         )
 
+    def test_of_a_long_trace_the_earliest_spans_are_told_and_how_many_there_are(
+        self, store: Store, world: World
+    ) -> None:
+        shop = world.process("shop", "i")
+        entry = shop.entry("GET /", 0, 9)
+        later = [shop.span(f"step {number}", number, number + 1, parent=entry) for number in (3, 1, 2)]
+        tell(store, world.items)
+        assert [one.span_id for one in store.spans(entry.trace_id, 2)] == [said(entry), said(later[1])]
+        assert store.span_count(entry.trace_id) == 4
+        assert store.span_count("00" * 16) == 0
+
     def test_what_is_not_there_is_empty(self, store: Store) -> None:
         assert not store.spans("00" * 16)
         assert not store.logs("00" * 16)

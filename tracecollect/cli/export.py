@@ -15,6 +15,8 @@ from tracecollect.cli import common
 from tracecollect.errors import UsageError
 from tracecollect.model import SearchQuery
 
+_MOST_SPANS = 1_000_000
+
 
 @click.command("export")
 @click.argument("trace_ids", nargs=-1, metavar="[TRACE]…")
@@ -43,7 +45,7 @@ def command(
     query = SearchQuery(common.window(since, until), service, limit=limit)
     with common.answers(server, settings) as answers:
         names = trace_ids or tuple(one.trace_id for one in answers.search(query))
-        lines = (line + "\n" for name in names for line in otlp.lines(answers.trace(name)))
+        lines = (line + "\n" for name in names for line in otlp.lines(answers.trace(name, _MOST_SPANS)))
         # A wrong id is told before a file that is there already loses what is in it.
         first = next(lines, "")
         with _opened(output) as file:

@@ -73,7 +73,7 @@ class Scroll:
         self._rows = {entry.node.id: row for row, entry in enumerate(self._entries) if entry.hold is None}
         self._logs = _by_span(trace.logs)
         worst = sorted(trace.holds, key=lambda hold: (SEVERITY.index(role_of(hold)), hold.acquired_at, hold.key))
-        self._notes = (*meanwhile(trace, worst[:HOLDS], self._axis.end), *remarks(self._tree))
+        self._notes = (*meanwhile(trace, worst[:HOLDS], self._axis.end), *remarks(self._tree, trace.omitted))
         jump = self._jumps()
         self._errors, self._missing, self._holds = (tuple(jump[name][:jumps]) for name in ("error", "missing", "hold"))
 

@@ -57,7 +57,7 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         axis=span,
         lanes=tuple(lanes),
         folded=tuple(f"+{count:,} {noun}" for count, noun in left_out if count),
-        notes=(*meanwhile(trace, shown, span.end), *remarks(tree)),
+        notes=(*meanwhile(trace, shown, span.end), *remarks(tree, trace.omitted)),
     )
 
 
@@ -198,9 +198,9 @@ def summary(tree: TraceTree, trace: Trace) -> str:
     return " · ".join(parts + ([many(len(trace.holds), "connection hold")] if trace.holds else []))
 
 
-def remarks(tree: TraceTree) -> tuple[str, ...]:
+def remarks(tree: TraceTree, omitted: int) -> tuple[str, ...]:
     """What is unusual about the trace as a whole."""
-    notes = []
+    notes = [f"{many(omitted, 'span')} that began later are left out."] if omitted else []
     for mark, noun, text in (
         (Mark.MISSING, "parent", "never arrived; the spans below name it"),
         (Mark.CYCLE, "cycle", "of parents cut"),

@@ -66,13 +66,17 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Everything stored of one trace. Spans are in order of start; redelivered copies are already one."""
+    """Everything stored of one trace. Spans are in order of start; redelivered copies are already one.
+
+    Of a very long trace only the earliest spans: `omitted` copies of later ones are stored, too.
+    """
 
     trace_id: str
     spans: tuple[Span, ...]
     logs: tuple[LogRecord, ...] = ()
     holds: tuple[Hold, ...] = ()
     duplicates: int = 0
+    omitted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,8 @@ class Depth:
     oldest: Instant | None = None
 
 
+MOST_SPANS = 100_000
+"""So many spans of one trace are read unless more are asked for: Python holds, orders and draws them in seconds."""
 Recorded = Callable[[Exception | None, bool], None]
 """What a recorder calls when a request is on disk, or why it is not; `new` as `Recorder.append` returns it."""
 
@@ -208,8 +210,11 @@ class SpanWriter(Protocol):
 class TraceReader(Protocol):
     """Questions about traces. Absent is empty, never an exception."""
 
-    def spans(self, trace_id: str) -> Sequence[Span]:
-        """All stored copies of a trace's spans, in order of start (redelivered ones included)."""
+    def spans(self, trace_id: str, most: int = MOST_SPANS) -> Sequence[Span]:
+        """The first `most` stored copies of a trace's spans, in order of start (redelivered ones included)."""
+
+    def span_count(self, trace_id: str) -> int:
+        """How many copies of spans are stored of a trace."""
 
     def logs(self, trace_id: str) -> Sequence[LogRecord]:
         """The trace's log records in order of time."""
@@ -316,8 +321,8 @@ class Answers(Protocol):
     def finding(self, finding_id: str, query: LeakQuery) -> tuple[Finding, tuple[FindingChange, ...]]:
         """One finding and its history."""
 
-    def trace(self, trace_id: str) -> Trace:
-        """One whole trace with its logs and its holds."""
+    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
+        """One trace with its logs and its holds; of more than `most` spans, or than a server answers, the earliest."""
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """The holds of a trace id or a finding id (`f_…`)."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from tracecollect.errors import TooLarge
 from tracecollect.model import LogRecord, Span, SpanEvent, SpanKind, SpanLink, StatusCode, Trace
 
 _KINDS = {kind: number for number, kind in enumerate(SpanKind)}
@@ -35,7 +36,12 @@ def logs_line(trace: Trace) -> str:
 
 
 def lines(trace: Trace) -> Iterable[str]:
-    """Everything of a trace."""
+    """Everything of a trace. Raises `TooLarge` where spans of it were left out: half a trace is no export."""
+    if trace.omitted:
+        raise TooLarge(
+            f"trace {trace.trace_id} has {trace.omitted} spans more than are read of one trace",
+            hint="stop the server: then tracecollect export reads the data directory itself, up to a million spans",
+        )
     yield traces_line(trace)
     if trace.logs:
         yield logs_line(trace)

@@ -21,7 +21,7 @@ from tracecollect.model import (
     Verdict,
     Window,
 )
-from tracecollect.ports import Batch, TableUsage
+from tracecollect.ports import MOST_SPANS, Batch, TableUsage
 from tracecollect.storage import rows, texts
 from tracecollect.storage.engine import Engine, directory_of
 from tracecollect.storage.holds import StoredHolds
@@ -29,7 +29,6 @@ from tracecollect.storage.settle import settle
 
 _log = logging.getLogger(__name__)
 WEEK = 7 * 86400
-_MOST_SPANS = 1_000_000
 _MOST_LOGS = 100_000
 _MOST_EDGES = 10_000
 _FOREVER = 2**64 - 1
@@ -115,9 +114,13 @@ class ClickHouseStore(StoredHolds):
 
     # --- traces -------------------------------------------------------------------------------------
 
-    def spans(self, trace_id: str) -> Sequence[Span]:
-        """All stored copies of a trace's spans, in order of start."""
-        return [rows.span(row) for row in self._engine.rows("trace_spans", trace_id=trace_id, limit=_MOST_SPANS)]
+    def spans(self, trace_id: str, most: int = MOST_SPANS) -> Sequence[Span]:
+        """The first stored copies of a trace's spans, in order of start."""
+        return [rows.span(row) for row in self._engine.rows("trace_spans", trace_id=trace_id, limit=most)]
+
+    def span_count(self, trace_id: str) -> int:
+        """How many copies of spans are stored of a trace."""
+        return sum(row["spans"] for row in self._engine.rows("trace_size", trace_id=trace_id))
 
     def logs(self, trace_id: str) -> Sequence[LogRecord]:
         """The trace's log records in order of time."""

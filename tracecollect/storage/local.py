@@ -28,7 +28,7 @@ from tracecollect.model import (
     TraceSummary,
     Window,
 )
-from tracecollect.ports import Check, Status, Store, TableUsage
+from tracecollect.ports import MOST_SPANS, Check, Status, Store, TableUsage
 from tracecollect.storage import builds, connections
 from tracecollect.storage.beside import Beside
 
@@ -76,18 +76,19 @@ class LocalAnswers:
         name = _only(finding_id, sorted(one for one in known if one.startswith(_finding_id(finding_id))), "finding")
         return known[name], tuple(self._store.history(name))
 
-    def trace(self, trace_id: str) -> Trace:
+    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
         """See `Answers`."""
         name = self._trace_id(trace_id)
         # Each question waits for the engine most of its time, so they are asked at once, for the same reader.
         signals = self._beside.submit(self._store.signals_of_trace, name)
         logs = self._beside.submit(self._store.logs, name)
-        copies = self._store.spans(name)
+        copies = self._store.spans(name, most)
         if not copies:
             raise _no_trace(trace_id)
         spans = _final(copies)
         holds = self._connections.of_trace(signals.result(), spans)
-        return Trace(name, spans, tuple(logs.result()), holds, len(copies) - len(spans))
+        omitted = self._store.span_count(name) - most if len(copies) == most else 0
+        return Trace(name, spans, tuple(logs.result()), holds, len(copies) - len(spans), omitted)
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""

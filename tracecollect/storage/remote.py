@@ -33,7 +33,7 @@ from tracecollect.model import (
     TraceSummary,
     Window,
 )
-from tracecollect.ports import Status
+from tracecollect.ports import MOST_SPANS, Status
 
 if TYPE_CHECKING:
     import httpx
@@ -77,8 +77,9 @@ class RemoteAnswers:
         document = self._get(f"findings/{_segment(finding_id)}", codec.leak_parameters(query))
         return self._read(document["finding"], Finding), self._read(document["history"], tuple[FindingChange, ...])
 
-    def trace(self, trace_id: str) -> Trace:
-        """See `Answers`."""
+    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
+        """See `Answers`. The server has its own bound."""
+        del most
         return self._read(self._get(f"traces/{_segment(trace_id)}"), Trace)
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:

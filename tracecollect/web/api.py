@@ -28,7 +28,6 @@ from tracecollect.ports import Status
 from tracecollect.web.desk import Desk, number
 from tracecollect.web.pictures import PICTURES
 from tracecollect.web.questions import LEAK, WINDOW, Named, Question, json_of, named
-from tracecollect.web.scrolls import bounded
 from tracecollect.web.traces import TRACES
 
 Asked = Callable[[], Response]
@@ -69,7 +68,7 @@ def _finding(desk: Desk, request: Request) -> Asked:
 
 
 def _trace(desk: Desk, request: Request) -> Asked:
-    return lambda: json_of(bounded(desk.answers.trace(request.path_params["id"])))
+    return lambda: json_of(desk.answers.trace(request.path_params["id"]))
 
 
 def _lifecycle(desk: Desk, request: Request) -> Asked:

@@ -13,7 +13,6 @@ from tracecollect.codec import read_flag
 from tracecollect.errors import UsageError
 from tracecollect.web.desk import Desk, as_usage
 from tracecollect.web.questions import LEAK, WINDOW, Question
-from tracecollect.web.scrolls import bounded
 
 Asked = Callable[[], Response]
 Diagram = diagrams.Diagram
@@ -70,16 +69,16 @@ def _starvation(desk: Desk, request: Request) -> Callable[[], Diagram]:
 
 
 def _trace(desk: Desk, request: Request) -> Callable[[], Diagram]:
-    return lambda: diagrams.waterfall(bounded(desk.answers.trace(request.path_params["id"]), _LANES))
+    return lambda: diagrams.waterfall(desk.answers.trace(request.path_params["id"], _LANES))
 
 
 def _calls(desk: Desk, request: Request) -> Callable[[], Diagram]:
-    return lambda: diagrams.call_graph(bounded(desk.answers.trace(request.path_params["id"])))
+    return lambda: diagrams.call_graph(desk.answers.trace(request.path_params["id"]))
 
 
 def _compared(desk: Desk, request: Request) -> Callable[[], Diagram]:
     names = (request.path_params["first"], request.path_params["second"])
-    return lambda: diagrams.comparison(*(bounded(desk.answers.trace(name)) for name in names))
+    return lambda: diagrams.comparison(*(desk.answers.trace(name) for name in names))
 
 
 def _services(desk: Desk, request: Request) -> Callable[[], Diagram]:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tracecollect.diagrams import Scroll
-from tracecollect.errors import TooLarge
-from tracecollect.model import LeakQuery, Trace
-from tracecollect.ports import Answers
+from tracecollect.model import LeakQuery
+from tracecollect.ports import MOST_SPANS, Answers
 
-MAX_SPANS = 200_000
-_KEPT_SPANS = 2 * MAX_SPANS
+_KEPT_SPANS = 2 * MOST_SPANS
 _KEPT_SECONDS = 60.0
 
 
@@ -30,13 +28,13 @@ class Scrolls:
     def of(self, trace_id: str, moment: LeakQuery | None = None, *, anew: bool = False) -> Scroll:
         """The scroll of a trace, its holds judged as of a moment where one is given.
 
-        Raises what `Answers.trace` raises, and `TooLarge`.
+        Raises what `Answers.trace` raises.
         """
         with self._lock:
             at, found = self._kept.get((trace_id, moment), (0.0, None))
         if found is not None and not anew and self._clock() - at < _KEPT_SECONDS:
             return found
-        trace = bounded(self._answers.trace(trace_id))
+        trace = self._answers.trace(trace_id)
         if moment is not None:
             trace = replace(trace, holds=self._answers.lifecycle(trace.trace_id, moment).holds)
         scroll = Scroll(trace)
@@ -52,13 +50,3 @@ class Scrolls:
             del self._kept[name]
         while len(self._kept) > 1 and sum(one.total for _, one in self._kept.values()) > _KEPT_SPANS:
             self._kept.popitem(last=False)
-
-
-def bounded(trace: Trace, most: int = MAX_SPANS) -> Trace:
-    """The trace, unless it is larger than a document should be. Raises `TooLarge`."""
-    if len(trace.spans) > most:
-        raise TooLarge(
-            f"trace {trace.trace_id} has {len(trace.spans)} spans, an answer has at most {most}",
-            hint="tracecollect trace draws it in a terminal, tracecollect export writes it to a file",
-        )
-    return trace

@@ -13,7 +13,6 @@ from tracecollect.model import LogRecord, Span
 from tracecollect.render import otlp
 from tracecollect.web.desk import Desk, number
 from tracecollect.web.questions import Drawn, Named, Question, drawn, named
-from tracecollect.web.scrolls import bounded
 
 Asked = Callable[[], Response]
 _STRETCH = 300
@@ -80,7 +79,7 @@ def _logs(desk: Desk, request: Request) -> Asked:
 
 def _otlp(desk: Desk, request: Request) -> Asked:
     def answer() -> Response:
-        trace = bounded(desk.answers.trace(request.path_params["id"]))
+        trace = desk.answers.trace(request.path_params["id"])
         kept = {"Content-Disposition": f'attachment; filename="{trace.trace_id}.otlp.jsonl"'}
         return Response("\n".join(otlp.lines(trace)) + "\n", media_type=_OTLP, headers=kept)
 

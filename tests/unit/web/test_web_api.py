@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from tracecollect import codec, errors
 from tracecollect.model import BuildQuery, LeakQuery, LeakReport, SearchQuery, Window
 from tracecollect.settings import Address
 from tracecollect.storage.remote import RemoteAnswers
-from tracecollect.web import Vitals, WebServer, api, desk, scrolls
+from tracecollect.web import Vitals, WebServer, api, desk
 from tracecollect.web import errors as web_errors
 
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
@@ -174,10 +175,16 @@ def test_too_many_questions_at_once_are_asked_to_come_again(serve, monkeypatch):
     assert response.headers["retry-after"] == "2"
 
 
-def test_a_trace_that_is_too_large_for_a_document_says_so(serve, monkeypatch):
-    monkeypatch.setattr(scrolls.bounded, "__defaults__", (0,))
-    response = httpx.get(serve(KnownAnswers()).url + f"/api/v1/traces/{TRACE}")
-    assert response.status_code == 413
+def test_of_a_trace_that_is_too_long_the_beginning_is_told_and_no_half_of_it_is_exported(serve):
+    class Longer(KnownAnswers):
+        def trace(self, trace_id, most=0):
+            return replace(super().trace(trace_id), omitted=900_000)
+
+    url = f"{serve(Longer()).url}/api/v1/traces/{TRACE}"
+    assert httpx.get(url).json()["omitted"] == 900_000
+    assert "900,000 spans that began later are left out." in httpx.get(f"{url}/lanes").json()["timeline"]["notes"]
+    response = httpx.get(f"{url}/otlp")
+    assert (response.status_code, "900000 spans more" in response.json()["message"]) == (413, True)
 
 
 # --- health, metrics, headers -------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def span_of(number, parent, **more):
 class LongTrace(KnownAnswers):
     """A root with two branches, of which the second has one error and a parent that never came."""
 
-    def trace(self, trace_id):
+    def trace(self, trace_id, most=0):
         self.asked.append(trace_id)
         root, left, right = (f"{number:016x}" for number in (1, 2, 3))
         spans = [span_of(1, ""), span_of(2, root), span_of(3, root)]

@@ -25,7 +25,7 @@ from tracecollect.model import (
     TraceSummary,
     Window,
 )
-from tracecollect.ports import Batch, TableUsage
+from tracecollect.ports import MOST_SPANS, Batch, TableUsage
 from tracecollect.storage.memory.holds import HOUR, grouped, minute, span_of
 from tracecollect.storage.memory.tables import Row, end, instance, rows_of
 from tracecollect.storage.memory.traffic import RememberedTraffic
@@ -54,10 +54,14 @@ class MemoryStore(RememberedTraffic):
 
     # --- traces -------------------------------------------------------------------------------------
 
-    def spans(self, trace_id: str) -> Sequence[Span]:
-        """All stored copies of a trace's spans, in order of start."""
+    def spans(self, trace_id: str, most: int = MOST_SPANS) -> Sequence[Span]:
+        """The first stored copies of a trace's spans, in order of start."""
         found = [_span(row) for row in self._tables.spans if row["TraceId"] == trace_id]
-        return sorted(found, key=lambda one: (one.start, one.span_id))
+        return sorted(found, key=lambda one: (one.start, one.span_id))[:most]
+
+    def span_count(self, trace_id: str) -> int:
+        """How many copies of spans are stored of a trace."""
+        return sum(row["TraceId"] == trace_id for row in self._tables.spans)
 
     def logs(self, trace_id: str) -> Sequence[LogRecord]:
         """The trace's log records in order of time."""
