@@ -129,6 +129,7 @@ class WitnessesContract:
         (one,) = store.taken(["i"], ALL)
         assert (one.pool, one.connection_id) == ("p", "7")
         assert list(one.at) == [instant(1), instant(2), instant(5)]
+        assert one.back == {instant(2)}
 
     def test_paths_that_give_back_after_their_owner_are_told(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")

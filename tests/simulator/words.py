@@ -10,7 +10,7 @@ import pyarrow as pa
 from builders.shops import ASYNCPG, MICROMETER, RESET, SQLALCHEMY, XSAM
 
 from simulator.columns import Block, Floats, Ints, Words, levels, records, spans
-from simulator.history import MAIL, NEVER, NIGHTLY, PATHS, History
+from simulator.history import MAIL, NEVER, NIGHTLY, PATHS, START, History
 
 _PULSE = 20.0  # a long hold that is worked with has a statement so often
 _EVERY = 10.0  # how often the pool's metric is exported
@@ -62,7 +62,7 @@ def telemetry(history: History, seed: int) -> Telemetry:
     dice = np.random.default_rng([seed, 1])
     traces = dice.integers(1, 2**63 - 1, (len(history), 2))
     told = _told(history, _Ids(dice))
-    said = [_owners(told), *_WORDS[history.scenario.words](told)]
+    said = [*_owners(told), *_WORDS[history.scenario.words](told)]
     resources = [_resource(number) for number in range(len(history.ends))]
     tables = {}
     for name, make, blocks in (
@@ -96,21 +96,25 @@ def _told(history: History, ids: _Ids) -> _Told:
     return _Told(history, rows, ids.some(len(history)), of, at, last, ids)
 
 
-def _owners(told: _Told) -> Block:
+def _owners(told: _Told) -> list[Block]:
+    """Requests, and what the process does by itself: jobs and what it takes at its start."""
+    own = np.isin(told.history.path, (NIGHTLY, START))
+    return [_entries(told, np.flatnonzero(~own), "Server"), _entries(told, np.flatnonzero(own), "Internal")]
+
+
+def _entries(told: _Told, rows: Ints, kind: str) -> Block:
     history = told.history
-    everyone = np.arange(len(history))
-    nobody = np.zeros(len(history), np.int64)
     return Block(
-        everyone,
-        told.owner,
-        nobody,
-        history.begin,
-        history.owner_end,
-        history.process,
+        rows,
+        told.owner[rows],
+        np.zeros(len(rows), np.int64),
+        history.begin[rows],
+        history.owner_end[rows],
+        history.process[rows],
         "http",
-        (history.path, [one.name for one in PATHS]),
-        kind="Server",
-        failed=history.failed,
+        (history.path[rows], [one.name for one in PATHS]),
+        kind=kind,
+        failed=history.failed[rows],
     )
 
 

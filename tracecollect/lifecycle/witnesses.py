@@ -25,6 +25,8 @@ _FEW = 2
 # that was back would have been among them.
 _LEAST_TAKEN = 6
 _ROUNDS = 4
+# While so large a share of those that were out had no news of it, what seems idle proves nothing.
+_CROWD = 0.1
 COLLECTED = "collected"
 """The pair under which dialects note what garbage collection took back."""
 
@@ -42,7 +44,9 @@ class Surroundings:
         """Everything that is known beside the hold's own signals."""
         began, sign = acquired_at(run), last_sign(run)
         connection = next((one.connection_id for one in run if one.connection_id), "")
-        again, missed = self._identities.after(key.instance, run[-1].pool, connection, began, sign)
+        late = self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None
+        back = Instant(max(sign, owner.end + (late.latest if late else 0))) if owner else sign
+        again, missed = self._identities.after(key.instance, run[-1].pool, connection, max(began, sign), back)
         return Beside(
             taken_again=again,
             missed=missed,
@@ -50,7 +54,7 @@ class Surroundings:
             young=self._is_young(key, run, began, owner),
             session=self._saw(run, owner),
             active=self._facts.activity.get((key.instance, run[0].trace_id), Instant(0)),
-            late=self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None,
+            late=late,
         )
 
     def _saw(self, run: Sequence[Signal], owner: Owner | None) -> bool:
@@ -82,20 +86,41 @@ class _Identities:
     """Which physical connection was taken when."""
 
     def __init__(self, taken: Iterable[Taken]) -> None:
-        self._by_pool: dict[tuple[str, str], dict[str, tuple[Instant, ...]]] = {}
+        self._by_pool: dict[tuple[str, str], dict[str, Taken]] = {}
         for one in taken:
-            self._by_pool.setdefault((one.instance, one.pool), {})[one.connection_id] = one.at
+            self._by_pool.setdefault((one.instance, one.pool), {})[one.connection_id] = one
 
-    def after(self, instance: str, pool: str, connection: str, began: Instant, sign: Instant) -> tuple[bool, bool]:
-        """Was this connection taken again; and if not, were others so often that it would have been?"""
+    def after(self, instance: str, pool: str, connection: str, sign: Instant, ended: Instant) -> tuple[bool, bool]:
+        """Was this connection taken again; and if not, were others so often that it would have been?
+
+        `sign` is the last of the hold, at `ended` it would have come back. A pool that lends last in, first out never
+        comes to what lies below: that this one was not there is shown by those that lay idle then or were opened since.
+        After a crowd, each of whom gave one back on top of it, a few that seem so are only those whose news got lost.
+        """
         known = self._by_pool.get((instance, pool), {})
-        if not connection or connection not in known:
+        mine = known.get(connection) if connection else None
+        if mine is None:
             return False, False
-        if known[connection][-1] > max(began, sign):
+        if mine.at[-1] > sign:
             return True, False
-        others = [len(at) - bisect_right(at, sign) for name, at in known.items() if name != connection]
-        active = sum(1 for one in others if one)
-        return False, sum(others) >= max(_LEAST_TAKEN, _ROUNDS * active)
+        others = [one for name, one in known.items() if name != connection]
+        counts = [len(one.at) - bisect_right(one.at, sign) for one in others]
+        enough = sum(counts) >= max(_LEAST_TAKEN, _ROUNDS * sum(map(bool, counts)))
+        if not enough:
+            return False, False
+        idle = sum(_lay_idle(one, ended) for one in others)
+        return False, idle > 0 and idle >= _CROWD * sum(_was_out(one, ended) for one in others)
+
+
+def _lay_idle(one: Taken, moment: Instant) -> bool:
+    """Did it lie in the pool, or was not opened yet, and was taken afterwards?"""
+    place = bisect_right(one.at, moment)
+    return place < len(one.at) and one.at[place] not in one.back and not _was_out(one, moment)
+
+
+def _was_out(one: Taken, moment: Instant) -> bool:
+    place = bisect_right(one.at, moment)
+    return place > 0 and one.at[place - 1] not in one.back
 
 
 class Numbers(TypedDict):

@@ -127,12 +127,13 @@ class HoldReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When one physical connection of a pool was taken or given back, in order of time."""
+    """When one physical connection of a pool was taken or given back, in order of time; `back` are the latter."""
 
     instance: str
     pool: str
     connection_id: str
     at: tuple[Instant, ...]
+    back: frozenset[Instant]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,10 @@ class StoredWitnesses:
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
         """When each physical connection with a known identity was taken."""
         found = self._rows("holds_acquires", self._of(instances, window) | {"limit": _MOST_CONNECTIONS})
-        return [Taken(row["instance"], row["pool"], row["connection"], tuple(row["taken"])) for row in found]
+        return [
+            Taken(row["instance"], row["pool"], row["connection"], tuple(row["taken"]), frozenset(row["back"]))
+            for row in found
+        ]
 
     def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
         """The minutes in which each process was heard of, in order."""

@@ -139,7 +139,14 @@ class RememberedWitnesses(RememberedHolds):
             if one.kind in (SignalKind.ACQUIRED, SignalKind.RELEASED) and one.role is not Role.PIN and one.connection_id
         ]
         by_connection = grouped(told, lambda one: (one.instance, one.pool, one.connection_id))
-        return [Taken(*name, tuple(sorted({one.at for one in found}))) for name, found in by_connection.items()]
+        return [
+            Taken(
+                *name,
+                tuple(sorted({one.at for one in found})),
+                frozenset(one.at for one in found if one.kind is SignalKind.RELEASED),
+            )
+            for name, found in by_connection.items()
+        ]
 
     def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
         """The minutes in which each process was heard of, in order."""
