@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.lifecycle.facts import Facts
@@ -33,6 +33,7 @@ class Counted:
 
     `rises` are the moments at which it grew, with how much; `by` is what the living were known by. `pool` is the name
     that spans give it, `metric` the one of its metric. `outstanding` is acquires less returns, where both are counted.
+    `swing`: so many came back after as long, more than once.
     """
 
     service: str
@@ -51,13 +52,14 @@ class Counted:
     by: str
     seen_share: float
     quiet: bool
+    swing: int
     rises: tuple[tuple[Instant, Instant, int], ...]
     outstanding: int | None = None
 
     @property
     def leaked(self) -> int:
         """How many are out that were taken by requests we know of: what was out before them is pinned, not leaked."""
-        return self.now - self.baseline
+        return self.now - self.baseline - self.swing
 
     @property
     def grew(self) -> bool:
@@ -173,6 +175,7 @@ def _count(
         by=living.by,
         seen_share=living.share,
         quiet=all(living.at(one.at) == 0 for one in series[-tail:]),
+        swing=_swing(free, tail),
         rises=rises,
         outstanding=round(out[-1].value) if out else None,
     )
@@ -193,6 +196,17 @@ def _rises(
             level = count
         before = one.at
     return tuple(found)
+
+
+def _swing(free: Sequence[int], tail: int) -> int:
+    """How many had stayed out as long as those of now and came back after all, more than once.
+
+    Requests may hand their connections on: then some are always out without an owner, and each of them comes back. What
+    was taken back once, by garbage collection or by the pool, is no such habit.
+    """
+    floors = [min(free[end - tail : end]) for end in range(tail, len(free) + 1)]
+    drops = sorted(before - now for before, now in pairwise(floors) if now < before)
+    return drops[-2] if len(drops) > 1 else 0
 
 
 def _by_design(one: Counted, facts: Facts, living: Living) -> bool:

@@ -36,10 +36,13 @@ from tracecollect.storage.beside import Beside
 from tracecollect.storage.following import followed
 
 # What one picture or list can still show; the newest are kept.
-_MOST_SIGNALS = 20_000
+_MOST_SIGNALS = 5_000
 _MOST_HOLDS = 2_000
 # Healthy holds of the same operation beside the leaked ones: the difference is the explanation.
 _TWINS = 5
+# Of so many newest signals of a pool they are taken; and so many holds that are no open ones any more are asked for.
+_TELLING = 500
+_MOST_ASKED = 50
 _NAMED = (CoverageLevel.CERTAIN, CoverageLevel.INFERRED)
 
 
@@ -76,12 +79,10 @@ class Connections:
         """The holds that a finding names, beside healthy ones of the same operation; if it names none, the pool's."""
         facts, report = self._judged(query, now)
         pools = [one for one in report.coverage if one.pool == finding.pool and one.service == finding.service]
-        holds = judged(self._holds(pools, facts.window), (finding, *report.findings))
         named = {one.trace_id for one in finding.instances}
-        if named:
-            guilty = [one for one in holds if one.trace_id in named]
-            twins = [one for one in holds if one.trace_id not in named and _entry(one) == finding.entry]
-            holds = tuple(sorted((*guilty, *twins[-_TWINS:]), key=lambda one: one.acquired_at))
+        mine = [one for one in pools if finding.instance in ("", one.instance)]
+        found = self._beside_named(facts, finding, mine) if named else self._holds(pools, facts.window)
+        holds = judged(found, (finding, *report.findings))
         missing = len(named - {one.trace_id for one in holds})
         drawn = _drawn(f"finding {finding.id}", holds, _samples(facts, pools), facts, finding, missing)
         return self._with_process(drawn, pools)
@@ -143,6 +144,24 @@ class Connections:
         """What the pools' processes said of themselves in the stretch that is drawn."""
         services, instances = {one.service for one in pools}, {one.instance for one in pools}
         return replace(drawn, process=tuple(self._store.process(services, instances, drawn.window)))
+
+    def _beside_named(self, facts: Facts, finding: Finding, pools: Sequence[Coverage]) -> tuple[Hold, ...]:
+        """What a finding names, out of the facts it was judged by, and the newest healthy holds of its operation."""
+        named = {one.trace_id for one in finding.instances}
+        known = [one for found in facts.signals.values() for one in found if one.trace_id in named]
+        owners = [one for found in facts.owners.values() for one in found if one.trace_id in named]
+        # What was given back since is no fact about an open hold any more.
+        gone = sorted(named - {one.trace_id for one in known})[:_MOST_ASKED]
+        more = followed(self._store, [one for trace_id in gone for one in self._store.signals_of_trace(trace_id)])
+        newest = [
+            one
+            for pool in pools[:_TWINS]
+            for one in self._store.signals_of_pool(pool.instance, pool.pool, facts.window, _TELLING)
+            if one.trace_id not in named
+        ]
+        twins = [one for one in followed(self._store, newest) if _entry(one) == finding.entry]
+        guilty = follow(known, owners, facts.dialects)
+        return tuple(sorted((*guilty, *more, *twins[-_TWINS:]), key=lambda one: one.acquired_at))
 
     def _holds(self, pools: Iterable[Coverage], window: Window) -> tuple[Hold, ...]:
         found: list[Hold] = []

@@ -102,7 +102,7 @@ class StoredHolds(StoredTraffic):
     def signals_of_pool(self, instance: str, pool: str, window: Window, limit: int) -> Sequence[Signal]:
         """The newest signals of one pool in order of time."""
         found = self._engine.rows(
-            "holds_of_pool", **bounds(window), instance=instance, pool=pool, pairs=self._pairs, limit=limit
+            "holds_of_pool", **bounds(window), instance=instance, pool=pool, pairs=self._current, limit=limit
         )
         return [signal(row) for row in reversed(found)]
 
