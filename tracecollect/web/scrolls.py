@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from tracecollect.diagrams import Scroll
 from tracecollect.model import LeakQuery
-from tracecollect.ports import MOST_SPANS, Answers
+from tracecollect.ports import Answers
 
-_KEPT_SPANS = 2 * MOST_SPANS
+# What is ordered and shown in about three seconds; nobody scrolls further.
+MOST_SPANS = 30_000
+_KEPT_SPANS = 4 * MOST_SPANS
 _KEPT_SECONDS = 60.0
 
 
@@ -34,7 +36,7 @@ class Scrolls:
             at, found = self._kept.get((trace_id, moment), (0.0, None))
         if found is not None and not anew and self._clock() - at < _KEPT_SECONDS:
             return found
-        trace = self._answers.trace(trace_id)
+        trace = self._answers.trace(trace_id, MOST_SPANS)
         if moment is not None:
             trace = replace(trace, holds=self._answers.lifecycle(trace.trace_id, moment).holds)
         scroll = Scroll(trace)
