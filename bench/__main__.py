@@ -1,11 +1,12 @@
 """Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
 
-    python -m bench [start] [ingest] [questions] [page] [probe] [steps] [--spans 5000000] [--json FILE]
+    python -m bench [start] [ingest] [questions] [page] [judging] [probe] [steps] [--spans 5000000] [--json FILE]
 
 start      time until ready, resident memory when idle, time to stop
 ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
 questions  a trace by id while spans arrive, and `leaks`, over --spans spans; bytes a span on disk
 page       what its views ask, over --spans spans with a thousand findings and long traces beside them
+judging    `leaks` over --spans spans of which one in a hundred is of a hold
 probe      what a hold costs a Python service with the probe in it, and a pooled query on a real PostgreSQL
 steps      CPU of each step between the wire and the store, in one process
 """
@@ -196,6 +197,21 @@ def page(options: argparse.Namespace) -> list[Measured]:
         ]
 
 
+def judging(options: argparse.Namespace) -> list[Measured]:
+    """`leaks` where one span in a hundred is of a hold: what it costs follows the holds."""
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
+        requests = options.spans // 512
+        _stored_after(
+            served, lambda: send(served.where.otlp_grpc, requests=requests, spans=512, window=3600, holds=0.06)
+        )
+        time.sleep(40)
+        return [
+            Measured("spans in the store", _metric(served, "tracecollect_spans_stored_total"), "spans"),
+            Measured("leaks with a hundredth of holds, worst", max(_asked(served, ["leaks"] * 3)), "s", 3),
+            Measured("resident after it, all processes", served.resident(), "MB", 1000),
+        ]
+
+
 def steps(_: argparse.Namespace) -> list[Measured]:
     """The steps of the way in, printed by their own module."""
     subprocess.run([sys.executable, "-m", "bench.steps", "--store"], check=True)
@@ -223,7 +239,15 @@ def _quantile(values: list[float], share: float) -> float:
     return sorted(values)[int(share * (len(values) - 1))]
 
 
-PARTS = {"start": start, "ingest": ingest, "questions": questions, "page": page, "probe": probe, "steps": steps}
+PARTS = {
+    "start": start,
+    "ingest": ingest,
+    "questions": questions,
+    "page": page,
+    "judging": judging,
+    "probe": probe,
+    "steps": steps,
+}
 
 
 def main() -> int:

@@ -77,14 +77,24 @@ class Sent:
         return 1000 * statistics.median(self.latencies)
 
 
-def send(address: str, *, requests: int, spans: int, in_flight: int = 8, window: float = 0, rate: float = 0) -> Sent:
+def send(
+    address: str,
+    *,
+    requests: int,
+    spans: int,
+    in_flight: int = 8,
+    window: float = 0,
+    rate: float = 0,
+    holds: float = 1,
+) -> Sent:
     """Send from another process, so that its CPU is not the server's. Waits for every acknowledgement.
 
     `window`: seconds into the past over which the spans are spread; `rate`: spans a second, 0 is as fast as possible.
+    `holds`: the share of the traces that ask the database.
     """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
-    child = context.Process(target=_send, args=(sending, address, requests, spans, in_flight, window, rate))
+    child = context.Process(target=_send, args=(sending, address, requests, spans, in_flight, window, rate, holds))
     child.start()
     sending.close()
     try:
@@ -141,7 +151,9 @@ def _send_http(pipe, address: str, requests: int, spans: int, connections: int) 
     pipe.send((requests * spans, time.monotonic() - began, latencies))
 
 
-def _send(pipe, address: str, requests: int, spans: int, in_flight: int, window: float, rate: float) -> None:
+def _send(
+    pipe, address: str, requests: int, spans: int, in_flight: int, window: float, rate: float, holds: float
+) -> None:
     import threading
 
     import grpc
@@ -149,7 +161,9 @@ def _send(pipe, address: str, requests: int, spans: int, in_flight: int, window:
 
     from bench.traffic import SECOND, template
 
-    templates = [template(spans, seed, f"orders-{seed % 4}", leaks=0.001) for seed in range(min(32, requests))]
+    templates = [
+        template(spans, seed, f"orders-{seed % 4}", leaks=0.001, holds=holds) for seed in range(min(32, requests))
+    ]
     dice = np.random.default_rng()
     latencies: list[float] = []
     free = threading.Semaphore(in_flight)

@@ -47,11 +47,13 @@ class Template:
         return body.tobytes()
 
 
-def template(spans: int, seed: int, instance: str, leaks: float = 0.0, *, each_its_own: bool = False) -> Template:
+def template(
+    spans: int, seed: int, instance: str, leaks: float = 0.0, *, holds: float = 1.0, each_its_own: bool = False
+) -> Template:
     """A request of `spans` spans in traces of up to six: an entry span, four statements and the reset query.
 
     A share of `leaks` traces has no reset query. Each span carries ten attributes and takes some 375 bytes.
-    With `each_its_own` every trace is of another operation.
+    Only a share of `holds` traces asks the database; with `each_its_own` every trace is of another operation.
     """
     dice = random.Random(seed)
     message = ExportTraceServiceRequest()
@@ -69,9 +71,10 @@ def template(spans: int, seed: int, instance: str, leaks: float = 0.0, *, each_i
             statements.append(RESET)
         if made + 1 + len(statements) > spans:
             statements = []  # a trace cut short would be one more leak
+        where, kind = (asyncpg, 3) if dice.random() < holds else (entry, 1)
         for number, text in enumerate(statements):
-            child = asyncpg.spans.add()
-            _span(child, trace, dice.randbytes(8), root, "SELECT", 3, begin + number * 5_000_000, 4_000_000, dice)
+            child = where.spans.add()
+            _span(child, trace, dice.randbytes(8), root, "SELECT", kind, begin + number * 5_000_000, 4_000_000, dice)
             child.attributes.add(key="db.statement").value.string_value = text
         made += 1 + len(statements)
     return _indexed(message)
