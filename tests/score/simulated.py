@@ -168,8 +168,8 @@ def _misses(rows: Sequence[SimulatedRow], bars: Mapping[str, float]) -> Iterator
     if false > bars["leaked_when_leak_free"]:
         yield f"{false} traces called leaked in leak-free worlds"
     for one in rows:
-        # In each process two may be out by design: a listener, and what requests hand on.
-        off = max(bars["counted_error"], bars["counted_share"] * one.held, (FEWEST - 1) * one.processes)
+        # In each process a few may be out by design: a listener, and what requests hand on.
+        off = max(bars["counted_error"], bars["counted_share"] * one.held, FEWEST * one.processes)
         # A lost entry span looks like a request that still lives and may hold: the count is a lower bound then.
         short = 0 if one.loss else one.held - one.counted
         if one.words == "acquire-only" and max(one.counted - one.held, short) > off:

@@ -52,14 +52,14 @@ class Counted:
     by: str
     seen_share: float
     quiet: bool
-    swing: int
     rises: tuple[tuple[Instant, Instant, int], ...]
     outstanding: int | None = None
+    swing: int = 0
 
     @property
     def leaked(self) -> int:
         """How many are out that were taken by requests we know of: what was out before them is pinned, not leaked."""
-        return self.now - self.baseline - self.swing
+        return self.now - self.baseline
 
     @property
     def grew(self) -> bool:
@@ -91,7 +91,7 @@ def counted_pools(facts: Facts) -> Sequence[Counted]:
         counted = _count(names[instance, dialect, metric], used, samples, living, facts)
         if counted is None or not counted.grew or _by_design(counted, facts, living):
             continue
-        if counted.leaked >= FEWEST + _noise(known):
+        if counted.leaked >= FEWEST + _noise(known) + counted.swing:
             found.append(counted)
     return _told_once(found)
 
