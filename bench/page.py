@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Sequence
 
@@ -14,7 +13,6 @@ from bench.serving import EXPORT, Served
 from bench.traffic import long_trace, template
 
 FINDINGS = 1000
-LAST = {"fresh": "false"}
 
 
 def send_leaks(served: Served) -> None:
@@ -42,25 +40,12 @@ def _send(served: Served, bodies: Sequence[bytes]) -> None:
 def findings(served: Served, least: int, patience: float) -> list[str]:
     """The ids of the findings, once so many were judged. Raises `TimeoutError`."""
     end = time.monotonic() + patience
-    with _client(served) as client:
+    with httpx.Client(base_url=f"{served.where.web}/api/v1/", timeout=120, trust_env=False) as client:
         while time.monotonic() < end:
-            rows = client.get("overview", params={**LAST, "limit": "1000"}).raise_for_status().json()["rows"]
+            rows = (
+                client.get("overview", params={"fresh": "false", "limit": str(least)}).raise_for_status().json()["rows"]
+            )
             if len(rows) >= least:
                 return [one["id"] for one in rows]
             time.sleep(2)
     raise TimeoutError(f"fewer than {least} findings were judged within {patience} s")
-
-
-def half(served: Served, paths: Sequence[str], **parameters: str) -> float:
-    """Seconds within which half of these were answered."""
-    times = []
-    with _client(served) as client:
-        for path in paths:
-            began = time.monotonic()
-            client.get(path, params=parameters).raise_for_status()
-            times.append(time.monotonic() - began)
-    return statistics.median(times)
-
-
-def _client(served: Served) -> httpx.Client:
-    return httpx.Client(base_url=f"{served.where.web}/api/v1/", timeout=120, trust_env=False)

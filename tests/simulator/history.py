@@ -99,10 +99,6 @@ class History:
     def __len__(self) -> int:
         return len(self.begin)
 
-    def held_at_end(self) -> Mask:
-        """The leaks of the process that lives at the end."""
-        return self.leaked & (self.process == len(self.ends) - 1)
-
 
 def simulate(scenario: Scenario, seed: int) -> History:
     """The same seed is the same world."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tracecollect import graphs
 from tracecollect.diagrams.shapes import Edge, Graph, Node, Role
-from tracecollect.diagrams.words import duration, many
+from tracecollect.diagrams.words import duration, left_out, many
 from tracecollect.model import CallEdge, SpanKind, Trace
 
 LIMIT = 60
@@ -38,6 +38,7 @@ def call_graph(source: Trace | Iterable[CallEdge], *, title: str = "", limit: in
         edges=edges,
         groups={service: service for service in services},
         folded=_fold(len(names), len(kept), "operations"),
+        notes=left_out(source.omitted) if isinstance(source, Trace) else (),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tracecollect import graphs
 from tracecollect.diagrams.calls import LIMIT
 from tracecollect.diagrams.shapes import Edge, Graph, Node, Role
-from tracecollect.diagrams.words import duration, many
+from tracecollect.diagrams.words import duration, left_out, many
 from tracecollect.graphs.calls import Operation
 from tracecollect.model import Trace
 
@@ -42,7 +42,7 @@ def comparison(first: Trace, second: Trace, *, limit: int = LIMIT) -> Graph:
         edges=edges,
         groups={service: service for service in sorted({service for service, _ in kept if service})},
         folded=(f"+{len(names) - len(kept):,} more operations",) if len(names) > len(kept) else (),
-        notes=_held(first, second),
+        notes=(*_held(first, second), *left_out(first.omitted + second.omitted)),
     )
 
 

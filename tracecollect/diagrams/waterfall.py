@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tracecollect import graphs
 from tracecollect.diagrams.holds import SEVERITY, hold_lane, last_moment, role_of
 from tracecollect.diagrams.shapes import Axis, Lane, Marker, Role, Segment, Timeline
-from tracecollect.diagrams.words import axis, duration, many, spent
+from tracecollect.diagrams.words import axis, duration, left_out, many, spent
 from tracecollect.graphs import Mark, TraceTree, TreeNode
 from tracecollect.lifecycle.usage import usage
 from tracecollect.model import SECOND, Hold, Instant, StatusCode, Trace, Verdict
@@ -50,13 +50,13 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         lanes.append(span_lane(node, critical.get(node.id, ()), never_came.get(node.id)))
         inside = sorted(holds.get(node.id, []), key=lambda hold: (hold.acquired_at, hold.key))
         lanes += [inner_lane(hold, node, span) for hold in inside]
-    left_out = ((len(tree.nodes) - len(kept), "more spans"), (len(trace.holds) - len(shown), "more connection holds"))
+    folded = ((len(tree.nodes) - len(kept), "more spans"), (len(trace.holds) - len(shown), "more connection holds"))
     return Timeline(
         title=heading(tree, trace),
         caption=summary(tree, trace),
         axis=span,
         lanes=tuple(lanes),
-        folded=tuple(f"+{count:,} {noun}" for count, noun in left_out if count),
+        folded=tuple(f"+{count:,} {noun}" for count, noun in folded if count),
         notes=(*meanwhile(trace, shown, span.end), *remarks(tree, trace.omitted)),
     )
 
@@ -200,7 +200,7 @@ def summary(tree: TraceTree, trace: Trace) -> str:
 
 def remarks(tree: TraceTree, omitted: int) -> tuple[str, ...]:
     """What is unusual about the trace as a whole."""
-    notes = [f"{many(omitted, 'span')} that began later are left out."] if omitted else []
+    notes = [*left_out(omitted)]
     for mark, noun, text in (
         (Mark.MISSING, "parent", "never arrived; the spans below name it"),
         (Mark.CYCLE, "cycle", "of parents cut"),

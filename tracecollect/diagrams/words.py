@@ -98,3 +98,8 @@ def spent(used: Usage) -> str:
     text = f"held {duration(used.held)}, used {duration(used.busy)}"
     fillers = ", ".join(f"{one.name} ({duration(one.time)})" for one in used.fillers)
     return f"{text}, waited for {fillers}" if fillers else text
+
+
+def left_out(omitted: int) -> tuple[str, ...]:
+    """What is not shown of a trace that is too long, as notes: none where it is whole."""
+    return (f"{many(omitted, 'span')} that began later are left out.",) if omitted else ()

@@ -11,7 +11,7 @@ from tracecollect.lifecycle.chances import beta_quantile, gamma_quantile
 from tracecollect.lifecycle.counts import Counted
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
-from tracecollect.model import SECOND, Finding, Impact, Instant, Verdict
+from tracecollect.model import SECOND, Finding, Impact, Instant, PoolSample, Verdict
 from tracecollect.ports import Wait
 
 _HOUR = 3600 * SECOND
@@ -78,17 +78,9 @@ def _after(now: Instant, hours: float, left: int, events: float, spread: float, 
 
 def _empty_since(facts: Facts, one: Finding, size: int | None, until: Instant) -> Instant:
     """The first of the last samples that all had everything out."""
-    full = set(full_at(facts, one.instance, one.pool, size))
-    names = span_names(facts)
-    used = sorted(
-        each.at
-        for each in facts.samples
-        if each.measure == "used"
-        and one.instance in ("", each.instance)
-        and names[each.instance, each.dialect, each.pool] == one.pool
-    )
-    last = list(takewhile(full.__contains__, reversed(used)))
-    return last[-1] if last else until
+    newest = sorted(_used(facts, one.instance, one.pool), key=lambda each: each.at, reverse=True)
+    last = list(takewhile(lambda each: size is not None and each.value >= size, newest))
+    return last[-1].at if last else until
 
 
 def dispersion(moments: Sequence[Instant]) -> float:
@@ -167,14 +159,15 @@ def place_in_queue(waits: Sequence[Wait], place: int) -> int:
 
 def full_at(facts: Facts, instance: str, pool: str, size: int | None) -> Sequence[Instant]:
     """The samples at which the pool had everything out, in order of time; an empty `instance`: in any process."""
-    if size is None:
-        return []
+    return [] if size is None else [each.at for each in _used(facts, instance, pool) if each.value >= size]
+
+
+def _used(facts: Facts, instance: str, pool: str) -> Sequence[PoolSample]:
     names = span_names(facts)
     return [
-        each.at
+        each
         for each in facts.samples
         if each.measure == "used"
-        and each.value >= size
         and instance in ("", each.instance)
         and names[each.instance, each.dialect, each.pool] == pool
     ]

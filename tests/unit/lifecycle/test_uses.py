@@ -9,7 +9,7 @@ from tracecollect.model import Instant, Role, Signal, SignalKind
 from tracecollect.ports import OpenKey
 
 DIALECTS = {one.name: one for one in shipped()}
-USED, BEGAN, ENDED = SignalKind.USED, SignalKind.TX_BEGAN, SignalKind.TX_ENDED
+USED, BEGAN = SignalKind.USED, SignalKind.TX_BEGAN
 
 
 def said(pair: str, kind: SignalKind, role: Role, at: int, span: str, key: str = "t") -> Signal:
