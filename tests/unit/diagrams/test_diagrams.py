@@ -353,3 +353,11 @@ def test_of_many_edges_those_with_the_least_time_are_folded_and_counted():
 def test_where_nobody_is_to_blame_nothing_is_drawn_and_the_title_says_so():
     graph = diagrams.starvation(starved())
     assert (graph.nodes, graph.title) == ((), "Nobody is known to have kept others waiting for pool db")
+
+
+def test_whatever_is_drawn_of_a_trace_that_is_too_long_says_how_much_was_left_out():
+    long = replace(spans(3), omitted=1234)
+    said = "1,234 spans that began later are left out."
+    for diagram in (diagrams.waterfall(long), diagrams.call_graph(long), diagrams.comparison(long, spans(3))):
+        assert said in diagram.notes
+    assert said not in diagrams.call_graph(spans(3)).notes
