@@ -35,13 +35,13 @@ def digest(sql: str) -> str:
     return hashlib.sha256(sql.encode()).hexdigest()
 
 
-def compiled(source: str, dialects: Sequence[Dialect], instance: str) -> str | None:
-    """The SELECT for one source table; None when no dialect reads it. `instance` is the SQL that names the process."""
+def compiled(source: str, dialects: Sequence[Dialect]) -> str | None:
+    """The SELECT for one source table; None when no dialect reads it."""
     if source == "otel_traces":
-        return _spans(dialects, instance)
+        return _spans(dialects)
     if source == "otel_logs":
-        return _logs(dialects, instance)
-    return _samples(source.removeprefix("otel_metrics_"), dialects, instance)
+        return _logs(dialects)
+    return _samples(source.removeprefix("otel_metrics_"), dialects)
 
 
 def candidates(dialects: Iterable[Dialect], kind: str) -> tuple[str, ...]:
@@ -56,14 +56,14 @@ class _Numbered:
     rule: Rule
 
 
-def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
+def _spans(dialects: Sequence[Dialect]) -> str | None:
     rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "spans"]
     if not rules:
         return None
     scopes = sorted({scope for one in rules for scope in one.rule.scopes})
     columns = _canonical(dialects, "SpanAttributes")
     inner = (
-        f"SELECT ServiceName, ({instance}) AS instance_, {_PROCESS} AS process_,\n"
+        f"SELECT ServiceName, Instance AS instance_, {_PROCESS} AS process_,\n"
         f"       TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
         f"       StatusCode, SpanAttributes, Flags, ScopeName, Arrived, Timestamp AS started_,\n"
         f"       Events.Name AS event_names_, Events.Timestamp AS event_times_,\n"
@@ -74,7 +74,7 @@ def _spans(dialects: Sequence[Dialect], instance: str) -> str | None:
     return _select(rules, inner, "SpanName", _span_field)
 
 
-def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
+def _logs(dialects: Sequence[Dialect]) -> str | None:
     rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "logs"]
     if not rules:
         return None
@@ -89,7 +89,7 @@ def _logs(dialects: Sequence[Dialect], instance: str) -> str | None:
     stack = "concat(Body, LogAttributes['exception.stacktrace'])"
     columns = _canonical(dialects, "LogAttributes", stack=stack, own_code=f"{event} != ''")
     inner = (
-        f"SELECT ServiceName, ({instance}) AS instance_, {_PROCESS} AS process_,\n"
+        f"SELECT ServiceName, Instance AS instance_, {_PROCESS} AS process_,\n"
         f"       TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
         f"       LogAttributes, Timestamp AS started_, Timestamp AS ended_, ScopeName, Arrived,\n"
         f"       {event} AS event_, {columns}\n"
@@ -186,7 +186,7 @@ def _scope_test(scopes: Sequence[str]) -> str:
     return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
 
 
-def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | None:
+def _samples(kind: str, dialects: Sequence[Dialect]) -> str | None:
     series = [(one, each) for one in dialects for each in one.series if each.table == kind]
     if not series:
         return None
@@ -210,7 +210,7 @@ def _samples(kind: str, dialects: Sequence[Dialect], instance: str) -> str | Non
         return f"{_array([of(one, each) for one, each in series])}[s]"
 
     return (
-        f"SELECT ServiceName AS service, ({instance}) AS instance, {pick(lambda d, _: d.name)} AS dialect,\n"
+        f"SELECT ServiceName AS service, Instance AS instance, {pick(lambda d, _: d.name)} AS dialect,\n"
         f"  toUInt16({_array([one.version for one, _ in series])}[s]) AS version, multiIf({pools}, '') AS pool,\n"
         f"  {pick(lambda _, e: e.measure)} AS measure, TimeUnix AS at, StartTimeUnix AS since,\n"
         f"  multiIf({value}, 0.) * {_array([each.unit for _, each in series])}[s] AS value,\n"

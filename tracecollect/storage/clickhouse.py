@@ -73,7 +73,12 @@ class ClickHouseStore(StoredHolds):
         for name in texts.TABLES:
             for statement in texts.table(name, retention=retention, cluster=cluster):
                 self._engine.command(statement)
-        made = {row["name"] for row in self._engine.rows("table_texts")}
+        made = {row["name"]: row["text"] for row in self._engine.rows("table_texts")}
+        for column, tables in texts.ADDED.items():
+            for name in tables:
+                if f"`{column}`" not in made[name]:
+                    for statement in texts.added(name, column, cluster=cluster):
+                        self._engine.command(statement)
         if "connection_keys_signals" not in made:
             # A store from before: what it holds is read once, anew where an earlier start was cut off before the view.
             self._engine.command("TRUNCATE TABLE connection_keys")

@@ -47,7 +47,7 @@ class StoredHolds(StoredTraffic):
         applied = {row["source"]: row for row in self._engine.rows("dialect_views_latest")}
         existing = {row["name"] for row in self._engine.rows("table_texts")}
         for source in (*compiler.SIGNALS, *compiler.SAMPLES):
-            sql = compiler.compiled(source, self._dialects, texts.fragment("instance"))
+            sql = compiler.compiled(source, self._dialects)
             if sql is None:
                 continue
             before = applied.get(source)
@@ -64,7 +64,7 @@ class StoredHolds(StoredTraffic):
     def _backfill(self, source: str, known: set[str]) -> None:
         """Rows may come twice when a dialect's text changed and its version did not: readers count facts once."""
         new = [one for one in self._dialects if f"{one.name}/{one.version}" not in known]
-        sql = compiler.compiled(source, new, texts.fragment("instance")) if new else None
+        sql = compiler.compiled(source, new) if new else None
         if sql is None:
             return
         _log.debug("reading what is stored with the dialects %s", ", ".join(one.name for one in new))

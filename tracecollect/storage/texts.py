@@ -50,8 +50,10 @@ TELEMETRY = tuple(name for name in TABLES if name.startswith("otel_"))
 
 DERIVED = {"connection_signals": "at", "connection_keys": "minute", "pool_samples": "at", "instances": "minute"}
 """The tables that views fill, each with its time."""
-FRAGMENTS = ("instance", "key_minutes")
-"""What several texts share: which process it was, and what a minute says of a key."""
+ADDED = {"Instance": TELEMETRY, "Open": ("otel_traces",)}
+"""The columns that tables lack which were made by earlier versions, and of which tables."""
+FRAGMENTS = ("instance", "entry_span", "key_minutes")
+"""What several texts share: which process it was, where a request begins, and what a minute says of a key."""
 _MONTH = 30 * 86400
 
 
@@ -85,7 +87,7 @@ def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
 
     `retention` in seconds applies to received telemetry, `derived(retention)` to what the views read out of it.
     """
-    text = (files(__package__) / "schema" / f"{name}.sql").read_text("utf-8")
+    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
     if not cluster:
         return [_render(text, "", f"{_DURABLE}, {_DEDUPLICATION}", retention)]
     local = text.replace(f"EXISTS {name}\n", f"EXISTS {name}_local ON CLUSTER '{cluster}'\n")
@@ -94,6 +96,15 @@ def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
         f"ENGINE = Distributed('{cluster}', currentDatabase(), {name}_local, {_sharding(name)})"
     )
     return [_render(local, "Replicated", _DURABLE, retention), over]
+
+
+def added(name: str, column: str, *, cluster: str = "") -> list[str]:
+    """The statements that give an older table a column of `ADDED`; what is stored gets it in the background."""
+    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
+    (defined,) = re.findall(rf"^ +({column} .*?),?$(?=\n(?:    \w|\)))", text, flags=re.M | re.S)
+    tables = (f"{name}_local ON CLUSTER '{cluster}'", f"{name} ON CLUSTER '{cluster}'") if cluster else (name,)
+    add = [f"ALTER TABLE {one} ADD COLUMN IF NOT EXISTS {defined}" for one in tables]
+    return [*add, f"ALTER TABLE {tables[0]} MATERIALIZE COLUMN {column}"]
 
 
 def view(name: str, *, cluster: str = "") -> str:

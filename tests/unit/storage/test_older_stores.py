@@ -27,3 +27,22 @@ def test_keys_of_a_store_from_before_there_was_a_table_of_them_are_read_once(tmp
                 assert [one.stray_closes for one in store.totals(ALL, grace=SECOND)] == [1]
         finally:
             store.close()
+
+
+def test_spans_of_a_store_from_before_processes_had_a_column_keep_their_process(tmp_path: Path, world: World) -> None:
+    shop = world.process("shop", "i")
+    shop.span("GET /", 0, 1, scope=SCOPE)
+    asked: list[list[str]] = []
+    for earlier in (True, False, False):
+        store = ClickHouseStore(f"chdb://{tmp_path}/store", retention=20 * 365 * 86400, dialects=DIALECTS)
+        try:
+            if earlier:
+                tell(store, world.items)
+                for view in ("instances_traces", "dialects_traces"):
+                    store._engine.command(f"DROP TABLE IF EXISTS {view}")
+                store._engine.command("ALTER TABLE otel_traces DROP COLUMN Instance, DROP COLUMN Open")
+            else:
+                asked.append([one.instance for one in store.versions("shop", ALL)])
+        finally:
+            store.close()
+    assert asked == [["i"], ["i"]]

@@ -5,8 +5,8 @@ FROM
     SELECT TraceId AS trace, any(SpanName) AS entry
     FROM otel_traces
     WHERE ServiceName = {service:String} AND ({version:String} = '' OR ResourceAttributes['service.version'] = {version:String})
-      AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
-      AND SpanAttributes['tracecollect.open'] != 'true'
+      AND {entry_span}
+      AND NOT Open
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64}) AND Timestamp < fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, SpanId
 )

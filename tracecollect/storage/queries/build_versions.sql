@@ -2,7 +2,7 @@
 SELECT instance, version, toUnixTimestamp64Nano(min(began)) AS first_ns, max(ended_ns) AS last_ns
 FROM
 (
-    SELECT {instance} AS instance, ResourceAttributes['service.version'] AS version, Timestamp AS began,
+    SELECT Instance AS instance, ResourceAttributes['service.version'] AS version, Timestamp AS began,
            toUnixTimestamp64Nano(Timestamp) + toInt64(Duration) AS ended_ns
     FROM otel_traces
     WHERE ServiceName = {service:String}

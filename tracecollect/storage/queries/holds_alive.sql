@@ -4,8 +4,8 @@ FROM
 (
     SELECT toUnixTimestamp64Nano(min(Timestamp)) AS began, toUnixTimestamp64Nano(max(Timestamp + toIntervalNanosecond(Duration))) AS ended
     FROM otel_traces
-    WHERE {instance} = {asked:String} AND ServiceName = {service:String}
-      AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
+    WHERE Instance = {asked:String} AND ServiceName = {service:String}
+      AND {entry_span}
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 3600000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, SpanId
 )

@@ -33,13 +33,13 @@ uses AS
 ),
 owners AS
 (
-    SELECT TraceId, {instance} AS instance, min(Timestamp) AS entered, max(Timestamp + toIntervalNanosecond(Duration)) AS ended,
+    SELECT TraceId, Instance AS instance, min(Timestamp) AS entered, max(Timestamp + toIntervalNanosecond(Duration)) AS ended,
            argMin(SpanName, Timestamp) AS entry, argMin(SpanId, Timestamp) AS entry_id
     FROM otel_traces
     WHERE TraceId IN (SELECT trace_id FROM borrows)
-      AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
+      AND {entry_span}
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
-      AND SpanAttributes['tracecollect.open'] != 'true'
+      AND NOT Open
       AND Timestamp + toIntervalNanosecond(Duration) <= fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, instance
 )

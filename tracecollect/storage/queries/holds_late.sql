@@ -13,11 +13,11 @@ WITH closed AS
 ),
 owners AS
 (
-    SELECT TraceId, {instance} AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended, argMin(SpanName, Timestamp) AS entry
+    SELECT TraceId, Instance AS instance, max(Timestamp + toIntervalNanosecond(Duration)) AS ended, argMin(SpanName, Timestamp) AS entry
     FROM otel_traces
     WHERE TraceId IN (SELECT trace FROM closed) AND TraceId < {below:String}
-      AND (SpanKind IN ('Server', 'Consumer') OR SpanKind NOT IN ('Client', 'Producer') AND (ParentSpanId = '' OR bitAnd(Flags, 768) = 768))
-      AND SpanAttributes['tracecollect.open'] != 'true'
+      AND {entry_span}
+      AND NOT Open
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})
     GROUP BY TraceId, instance
 )

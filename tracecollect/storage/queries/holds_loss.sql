@@ -8,7 +8,7 @@ FROM
                                        AND Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 3600000000000)) AS came
     FROM
     (
-        SELECT TraceId, ParentSpanId, {instance} AS instance
+        SELECT TraceId, ParentSpanId, Instance AS instance
         FROM otel_traces
         WHERE TraceId < {below:String} AND ServiceName IN {services:Array(String)} AND bitAnd(Flags, 768) = 256 AND ParentSpanId != ''
           -- Spans that are holds themselves are the question, not the measure.

@@ -5,13 +5,13 @@ WITH told AS
     SELECT instance, any(service) AS service, route, sum(count) AS served, max(upto) AS upto, min(begin) AS begin
     FROM
     (
-        SELECT {instance} AS instance, any(ServiceName) AS service, any(Attributes['http.route']) AS route, max(TimeUnix) AS upto,
+        SELECT Instance AS instance, any(ServiceName) AS service, any(Attributes['http.route']) AS route, max(TimeUnix) AS upto,
                min(StartTimeUnix) < fromUnixTimestamp64Nano({since:Int64}) AS older,
                argMax(Count, TimeUnix) - if(older, argMin(Count, TimeUnix), 0) AS count,
                if(older, min(TimeUnix), fromUnixTimestamp64Nano({since:Int64})) AS begin
         FROM otel_metrics_histogram
         WHERE MetricName IN ('http.server.request.duration', 'http.server.duration', 'rpc.server.duration', 'rpc.server.call.duration')
-          AND AggregationTemporality = 2 AND {instance} IN {instances:Array(String)}
+          AND AggregationTemporality = 2 AND Instance IN {instances:Array(String)}
           AND TimeUnix >= fromUnixTimestamp64Nano({since:Int64}) AND TimeUnix <= fromUnixTimestamp64Nano({until:Int64})
         GROUP BY instance, ScopeName, MetricName, toString(Attributes)
     )
@@ -19,7 +19,7 @@ WITH told AS
 ),
 spans AS
 (
-    SELECT {instance} AS instance, any(SpanAttributes['http.route']) AS route, min(Timestamp) AS began, max(Timestamp + toIntervalNanosecond(Duration)) AS ended
+    SELECT Instance AS instance, any(SpanAttributes['http.route']) AS route, min(Timestamp) AS began, max(Timestamp + toIntervalNanosecond(Duration)) AS ended
     FROM otel_traces
     WHERE SpanKind = 'Server' AND ServiceName IN (SELECT service FROM told)
       AND Timestamp >= fromUnixTimestamp64Nano({since:Int64}) AND Timestamp <= fromUnixTimestamp64Nano({until:Int64})

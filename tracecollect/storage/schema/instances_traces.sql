@@ -1,6 +1,6 @@
 -- Who sent spans, through which scope, of which database systems.
 CREATE MATERIALIZED VIEW IF NOT EXISTS instances_traces TO instances AS
-SELECT ServiceName AS service, {instance} AS instance, ScopeName AS scope, 'traces' AS source,
+SELECT ServiceName AS service, Instance AS instance, ScopeName AS scope, 'traces' AS source,
        toStartOfMinute(Timestamp) AS minute, count() AS items,
        groupUniqArrayIf(8)(if(SpanAttributes['db.system.name'] != '', SpanAttributes['db.system.name'], SpanAttributes['db.system']),
                            mapContains(SpanAttributes, 'db.system.name') OR mapContains(SpanAttributes, 'db.system')) AS systems,

@@ -1,4 +1,4 @@
--- Log records, columns of the Collector's ClickHouse exporter, and when they arrived.
+-- Log records, columns of the Collector's ClickHouse exporter, when they arrived, and which process sent them.
 CREATE TABLE IF NOT EXISTS otel_logs
 (
     Timestamp          DateTime64(9) CODEC(Delta, ZSTD(1)),
@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS otel_logs
     LogAttributes      Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     EventName          LowCardinality(String) CODEC(ZSTD(1)),
     Arrived            DateTime64(9) CODEC(Delta, ZSTD(1)),
+    Instance           LowCardinality(String) DEFAULT {instance} CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {engine}

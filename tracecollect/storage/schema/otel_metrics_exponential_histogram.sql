@@ -1,4 +1,4 @@
--- Exponential histogram points, columns of the Collector's ClickHouse exporter, and when they arrived.
+-- Exponential histogram points, columns of the Collector's ClickHouse exporter, when they arrived, and which process sent them.
 CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
 (
     ResourceAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
     Min                   Float64 CODEC(ZSTD(1)),
     Max                   Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
-    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1))
+    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1)),
+    Instance              LowCardinality(String) DEFAULT {instance} CODEC(ZSTD(1))
 )
 ENGINE = {engine}
 PARTITION BY toDate(TimeUnix)

@@ -1,4 +1,4 @@
--- Gauge points, columns of the Collector's ClickHouse exporter, and when they arrived.
+-- Gauge points, columns of the Collector's ClickHouse exporter, when they arrived, and which process sent them.
 CREATE TABLE IF NOT EXISTS otel_metrics_gauge
 (
     ResourceAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge
     Value                 Float64 CODEC(ZSTD(1)),
     Flags                 UInt32 CODEC(ZSTD(1)),
     Exemplars             Nested (FilteredAttributes Map(LowCardinality(String), String), TimeUnix DateTime64(9), Value Float64, SpanId String, TraceId String) CODEC(ZSTD(1)),
-    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1))
+    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1)),
+    Instance              LowCardinality(String) DEFAULT {instance} CODEC(ZSTD(1))
 )
 ENGINE = {engine}
 PARTITION BY toDate(TimeUnix)

@@ -1,4 +1,4 @@
--- Summary points, columns of the Collector's ClickHouse exporter, and when they arrived.
+-- Summary points, columns of the Collector's ClickHouse exporter, when they arrived, and which process sent them.
 CREATE TABLE IF NOT EXISTS otel_metrics_summary
 (
     ResourceAttributes    Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary
     Sum                   Float64 CODEC(ZSTD(1)),
     ValueAtQuantiles      Nested (Quantile Float64, Value Float64) CODEC(ZSTD(1)),
     Flags                 UInt32 CODEC(ZSTD(1)),
-    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1))
+    Arrived               DateTime64(9) CODEC(Delta, ZSTD(1)),
+    Instance              LowCardinality(String) DEFAULT {instance} CODEC(ZSTD(1))
 )
 ENGINE = {engine}
 PARTITION BY toDate(TimeUnix)
