@@ -39,7 +39,8 @@ def socket(tmp_path_factory) -> Iterator[str]:
     try:
         until = time.monotonic() + _PATIENCE
         while not Path(where).exists():
-            assert process.poll() is None and time.monotonic() < until, "MariaDB did not start"
+            assert process.poll() is None, "MariaDB did not start"
+            assert time.monotonic() < until, "MariaDB did not start in time"
             time.sleep(0.05)
         yield where
     finally:
@@ -62,9 +63,9 @@ def test_aiomysql_and_its_pool_are_followed(watching, socket):
     import aiomysql
 
     async def scenario() -> None:
-        async with aiomysql.create_pool(unix_socket=socket, user="root") as pool, pool.acquire() as connection:
-            async with connection.cursor() as cursor:
-                await cursor.execute("SELECT 1")
+        making = aiomysql.create_pool(unix_socket=socket, user="root")
+        async with making as pool, pool.acquire() as connection, connection.cursor() as cursor:
+            await cursor.execute("SELECT 1")
 
     asyncio.run(scenario())
     assert watching.story() == TAKEN_AND_RETURNED
