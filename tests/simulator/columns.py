@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tracecollect.wire.columns import Attributes, hex_ids, times
+from tracecollect.wire.columns import Attributes, hex_ids, list_column, times
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +39,7 @@ class Block:
     kind: str = "Client"
     failed: npt.NDArray[np.bool_] | None = None
     attributes: Mapping[str, Words] | None = None
+    event: str = ""  # that each of these spans has 1 ms after its start
     record: bool = False
 
     def __len__(self) -> int:
@@ -60,9 +61,23 @@ def spans(blocks: Sequence[Block], traces: Ints, resources: Sequence[Mapping[str
             "Duration": pa.array(np.concatenate([nanos(one.end) - nanos(one.start) for one in blocks]), pa.uint64()),
             "StatusCode": _status(blocks),
             "SpanAttributes": attributes([one.attributes or {} for one in blocks], [len(one) for one in blocks]),
+            **_events(blocks),
             "Arrived": times(nanos(arrived).astype(np.uint64)),
         }
     )
+
+
+def _events(blocks: Sequence[Block]) -> dict[str, pa.Array]:
+    happened = np.repeat([bool(one.event) for one in blocks], [len(one) for one in blocks])
+    offsets = np.zeros(len(happened) + 1, np.int64)
+    np.cumsum(happened, out=offsets[1:])
+    names = pa.array([one.event for one in blocks for _ in range(len(one) if one.event else 0)], pa.string())
+    at = np.concatenate([one.start for one in blocks])[happened] + 0.001
+    return {
+        "Events.Timestamp": list_column(offsets, times(nanos(at).astype(np.uint64))),
+        "Events.Name": list_column(offsets, names),
+        "Events.Attributes": list_column(offsets, attributes([{}], [len(at)])),
+    }
 
 
 def records(blocks: Sequence[Block], traces: Ints, resources: Sequence[Mapping[str, str]], arrived: Floats) -> pa.Table:

@@ -41,6 +41,10 @@ def _span(row: _Row) -> Span:
         start_time_unix_nano=row["Timestamp"],
         end_time_unix_nano=row["Timestamp"] + row["Duration"],
         attributes=_pairs(row["SpanAttributes"]),
+        events=[
+            Span.Event(time_unix_nano=at.value, name=name)
+            for at, name in zip(row["Events.Timestamp"], row["Events.Name"], strict=True)
+        ],
         status={"code": 2 if row["StatusCode"] == "Error" else 0},
     )
 

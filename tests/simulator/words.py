@@ -192,7 +192,8 @@ def _micrometer(told: _Told) -> list[Block]:
     back = told.rows[history.release[told.rows] < NEVER]
     own = {"jdbc.datasource.name": "dataSource", "jdbc.datasource.pool": "HikariPool-1"}
     said = {key: _one(len(back), word) for key, word in own.items()}
-    whole = told.block(back, history.acquire[back], history.release[back], MICROMETER, "connection", attributes=said)
+    begin, end = history.acquire[back], history.release[back]
+    whole = told.block(back, begin, end, MICROMETER, "connection", attributes=said, event="acquired")
     query = {"jdbc.query[0]": told.statement(told.use_of), "jdbc.datasource.name": _one(len(told.use_of), "dataSource")}
     queries = told.block(told.use_of, told.use_at, told.use_at + 0.002, MICROMETER, "query", attributes=query)
     return [whole, queries]
