@@ -7,8 +7,12 @@ moved, in place, so that every span is new and every trace still belongs togethe
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -28,12 +32,22 @@ _RESOURCE = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One serialised request and where in it are trace ids, span ids and times."""
+    """One serialised request and where in it are trace ids, span ids and times.
+
+    `early`: nanoseconds from its last time to the end of the recording that it comes from.
+    """
 
     body: np.ndarray
     trace_ids: np.ndarray
     span_ids: np.ndarray
     times: np.ndarray
+    spans: int
+    early: int = 0
+
+    @property
+    def last(self) -> int:
+        """The latest of its times, in nanoseconds."""
+        return int(self.body[self.times[:, None] + np.arange(8)].view("<u8").max())
 
     def fresh(self, dice: np.random.Generator, end: int) -> bytes:
         """The request anew: other ids, and times that end at `end` (nanoseconds)."""
@@ -78,6 +92,15 @@ def template(
             child.attributes.add(key="db.statement").value.string_value = text
         made += 1 + len(statements)
     return _indexed(message)
+
+
+def recorded(path: Path) -> list[Template]:
+    """The requests with spans of a recording (`make record`), in the order in which they came."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        requests = [one for one in map(json.loads, lines) if one["signal"] == "traces"]
+    found = [_indexed(ExportTraceServiceRequest.FromString(base64.b64decode(one["b64"]))) for one in requests]
+    end = max(one.last for one in found)
+    return [replace(one, early=end - one.last) for one in found]
 
 
 def long_trace(trace_id: bytes, spans: int, end: int) -> list[bytes]:
@@ -138,14 +161,20 @@ def _span(
 
 def _indexed(message: ExportTraceServiceRequest) -> Template:
     body = message.SerializeToString()
-    traces, ids, times = [], [], []
-    for scope in message.resource_spans[0].scope_spans:
-        for span in scope.spans:
-            traces += _places(body, span.trace_id)
-            ids += _places(body, span.span_id)
-            times += _places(body, span.start_time_unix_nano.to_bytes(8, "little"))
-            times += _places(body, span.end_time_unix_nano.to_bytes(8, "little"))
-    return Template(np.frombuffer(body, np.uint8), *(np.unique(np.array(one)) for one in (traces, ids, times)))
+    spans = [one for resource in message.resource_spans for scope in resource.scope_spans for one in scope.spans]
+    times = {time for one in spans for time in (one.start_time_unix_nano, one.end_time_unix_nano)}
+    times |= {event.time_unix_nano for one in spans for event in one.events}
+    return Template(
+        np.frombuffer(body, np.uint8),
+        _all_places(body, {one.trace_id for one in spans}),
+        _all_places(body, {one for span in spans for one in (span.span_id, span.parent_span_id) if one}),
+        _all_places(body, {time.to_bytes(8, "little") for time in times if time}),
+        len(spans),
+    )
+
+
+def _all_places(body: bytes, wanted: set[bytes]) -> np.ndarray:
+    return np.unique(np.array([place for one in wanted for place in _places(body, one)]))
 
 
 def _places(body: bytes, wanted: bytes) -> list[int]:
