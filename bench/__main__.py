@@ -1,6 +1,6 @@
 """Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
 
-    python -m bench [start] [ingest] [questions] [page] [judging] [probe] [steps] [--spans 5000000] [--json FILE]
+    python -m bench [PART …] [--spans 5000000] [--rounds 2] [--json FILE]
 
 start      time until ready, resident memory when idle, time to stop
 ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
@@ -9,6 +9,7 @@ page       what its views ask, over --spans spans with a thousand findings and l
 judging    `leaks` over --spans spans of which one in a hundred is of a hold
 probe      what a hold costs a Python service with the probe in it, and a pooled query on a real PostgreSQL
 steps      CPU of each step between the wire and the store, in one process
+peers      beside other collectors that are found on PATH, in turns, --rounds of them
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import statistics
 import subprocess
 import sys
@@ -242,6 +244,16 @@ def probe(_: argparse.Namespace) -> list[Measured]:
     ]
 
 
+def peers(options: argparse.Namespace) -> list[Measured]:
+    """Ours beside others, as tables; and what is compared first as numbers."""
+    from bench.peering import Plan, candidates, compare, tables, totals
+
+    plan = Plan()
+    turns = compare(candidates(), options.rounds, plan)
+    print(f"\n{tables(turns, plan)}", flush=True)
+    return [Measured(name, value, unit) for name, value, unit in totals(turns)]
+
+
 def _quantile(values: list[float], share: float) -> float:
     return sorted(values)[int(share * (len(values) - 1))]
 
@@ -254,6 +266,7 @@ PARTS = {
     "judging": judging,
     "probe": probe,
     "steps": steps,
+    "peers": peers,
 }
 
 
@@ -264,6 +277,7 @@ def main() -> int:
     )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts (all)")
     parser.add_argument("--spans", type=int, default=5_000_000, help="how many spans `questions` stores first")
+    parser.add_argument("--rounds", type=int, default=2, help="how many turns everybody has in `peers`")
     parser.add_argument("--json", type=Path, help="write the numbers to a file, too")
     options = parser.parse_args()
     found: list[Measured] = []
@@ -278,5 +292,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Told to end, it stops what it started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(main())
