@@ -224,7 +224,7 @@ def reference(peer: Peer) -> Peer:
 
 
 def _cell(turns: dict[Peer, list[Turn]], peer: Peer, number: Number) -> str:
-    value, ours = median(turns[peer], number), median(turns[reference(peer)], number)
+    value, ours = median(turns[peer], number), median(turns.get(reference(peer), ()), number)
     if math.isnan(value):
         return "–"
     compared = peer is not reference(peer) and ours > 0
