@@ -147,6 +147,14 @@ def test_services_are_laid_out_by_the_server_and_told_as_a_table_too(shop, tab):
 
 # --- a trace of ten thousand spans ----------------------------------------------------------------------
 
+# As a wheel does it: two rows further in each frame.
+SCROLL = """async (box, frames) => {
+    for (let frame = 0; frame < frames; frame++) {
+        box.scrollTop += 48;
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+
 
 def test_ten_thousand_spans_are_scrolled_with_as_many_elements_as_fit_on_the_screen(shop, tab):
     page = tab(shop.at(f"/traces/{LONG}"))
@@ -158,6 +166,20 @@ def test_ten_thousand_spans_are_scrolled_with_as_many_elements_as_fit_on_the_scr
         expect(page.locator(".waterfall [role=row].loading")).to_have_count(0)
         assert page.locator(".waterfall [role=row]").count() < 60
     expect(page.get_by_text("the last step")).to_be_visible()
+
+
+def test_a_frame_of_scrolling_is_less_work_than_a_sixtieth_of_a_second(shop, tab):
+    page = tab(shop.at(f"/traces/{LONG}"))
+    expect(page.locator(".waterfall [role=row]").first).to_contain_text("GET /report")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def worked() -> float:
+        return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    before = worked()
+    page.locator(".waterfall").evaluate(SCROLL, 240)
+    assert (worked() - before) / 240 < 1 / 60
 
 
 def test_folding_hides_what_lies_inside_and_unfolding_brings_it_back(shop, tab):
