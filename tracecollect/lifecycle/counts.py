@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
@@ -82,18 +82,40 @@ def counted_pools(facts: Facts) -> Sequence[Counted]:
     probed = {one.instance for one in facts.instances if one.scope == PROBE}
     for (instance, dialect, metric), samples in _by_pool(facts.samples):
         known = facts.dialects.get(dialect)
-        used = _series(samples, facts.now)
-        if known is None or not used or instance in probed:
+        if known is None or instance in probed:
             continue
-        living = living_of(facts, instance, dialect, names[instance, dialect, metric])
+        pool = names[instance, dialect, metric]
+        living = living_of(facts, instance, dialect, pool)
         if living is None:
             continue  # under load a healthy pool looks the same: nothing can be said
-        counted = _count(names[instance, dialect, metric], used, samples, living, facts)
-        if counted is None or not counted.grew or _by_design(counted, facts, living):
-            continue
-        if counted.leaked >= FEWEST + _noise(known) + counted.swing:
-            found.append(counted)
+        # Who of several workers each request was served by is not told: each may have had all of them.
+        workers = [_count(pool, used, samples, living, facts) for used in _series(samples, facts.now)]
+        counted = [one for one in workers if one and one.grew and not _by_design(one, facts, living)]
+        counted = [one for one in counted if one.leaked >= FEWEST + _noise(known) + one.swing]
+        if counted:
+            found.append(_together(counted))
     return _told_once(found)
+
+
+def _together(workers: Sequence[Counted]) -> Counted:
+    """What the workers of one process group have out, each by a metric of its own."""
+    first, *others = workers
+    if not others:
+        return first
+    return replace(
+        first,
+        now=sum(one.now for one in workers),
+        baseline=sum(one.baseline for one in workers),
+        growth=sum(one.growth for one in workers),
+        used=sum(one.used for one in workers),
+        maximum=None if first.maximum is None else first.maximum * len(workers),
+        first_at=min(one.first_at for one in workers),
+        last_at=max(one.last_at for one in workers),
+        quiet=all(one.quiet for one in workers),
+        swing=sum(one.swing for one in workers),
+        rises=tuple(sorted(rise for one in workers for rise in one.rises)),
+        outstanding=None,
+    )
 
 
 def _told_once(found: Sequence[Counted]) -> Sequence[Counted]:
@@ -118,10 +140,40 @@ def _by_pool(samples: Iterable[PoolSample]) -> Iterable[tuple[tuple[str, str, st
         yield pool, list(group)
 
 
-def _series(samples: Sequence[PoolSample], now: Instant) -> Sequence[PoolSample]:
-    """`used`, else what was acquired less what was returned; since the process's last start."""
+def _series(samples: Sequence[PoolSample], now: Instant) -> Sequence[Sequence[PoolSample]]:
+    """`used`, else what was acquired less what was returned; since the process's last start, worker by worker."""
     used = [one for one in samples if one.measure == "used" and one.at <= now] or outstanding(samples, now)
-    return [one for one in used if one.since == used[-1].since] if used and used[-1].since else used
+    return by_worker(used)
+
+
+def by_worker(used: Sequence[PoolSample]) -> Sequence[Sequence[PoolSample]]:
+    """The series of one pool that run now, in order of time: several where forked workers share an instance's name.
+
+    They are told apart by their start. One that nothing ran beside is of a process that was started again since.
+    """
+    by_start: dict[Instant, list[PoolSample]] = {}
+    for one in used:
+        by_start.setdefault(one.since, []).append(one)
+    newest = used[-1].since if used else Instant(0)
+    if not newest or len(by_start) == 1:
+        return [used] if used else []
+    return [
+        series
+        for since, series in by_start.items()
+        if since == newest
+        or (_goes_on(series, used[-1].at) and any(_beside(series, other) for other in by_start.values()))
+    ]
+
+
+def _goes_on(series: Sequence[PoolSample], now: Instant) -> bool:
+    """Was it heard of lately, by its own interval?"""
+    return (now - series[-1].at) * (len(series) - 1) <= _TAIL * (series[-1].at - series[0].at)
+
+
+def _beside(one: Sequence[PoolSample], other: Sequence[PoolSample]) -> bool:
+    """Did they run at the same time, for longer than the end of one takes when another follows it?"""
+    both = (each for each in one if other[0].at < each.at <= other[-1].at)
+    return one is not other and sum(1 for _ in both) >= _TAIL
 
 
 def outstanding(samples: Sequence[PoolSample], now: Instant) -> Sequence[PoolSample]:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypedDict
 
-from tracecollect.lifecycle.counts import Counted
+from tracecollect.lifecycle.counts import Counted, by_worker
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.lifecycle.verdicts import Beside, acquired_at, last_sign
-from tracecollect.model import SECOND, Instant, Owner, Signal, SpanKind
+from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SpanKind
 from tracecollect.ports import OpenKey, Taken
 
 Held = tuple[OpenKey, Sequence[Signal]]
@@ -157,9 +157,14 @@ def _sum(values: Sequence[int | None]) -> int | None:
 def _out(facts: Facts) -> dict[tuple[str, str], int]:
     """The most that each pool had out in its last samples, where it was still measured lately."""
     names = span_names(facts)
-    found: dict[tuple[str, str], list[int]] = {}
+    told: dict[tuple[str, str, str], list[PoolSample]] = {}
     for one in facts.samples:
         if one.measure == "used" and one.at <= facts.now:
-            name = names[one.instance, one.dialect, one.pool]
-            found.setdefault((one.instance, name), []).append(round(one.value))
-    return {pool: max(values[-3:]) for pool, values in found.items() if len(values) > 3}
+            told.setdefault((one.instance, one.dialect, one.pool), []).append(one)
+    found: dict[tuple[str, str], int] = {}
+    for metric, samples in told.items():
+        if len(samples) > 3:
+            pool = metric[0], names[metric]
+            out = sum(max(round(one.value) for one in series[-3:]) for series in by_worker(samples))
+            found[pool] = max(out, found.get(pool, 0))
+    return found

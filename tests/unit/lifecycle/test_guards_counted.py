@@ -140,9 +140,6 @@ def test_two_instances_with_pools_of_one_name_are_counted_apart(ask):
     }
 
 
-@pytest.mark.xfail(
-    reason="the series of workers that share an instance id are added up or interleaved: no pid in the key"
-)
 def test_a_forked_worker_is_counted_by_its_own_series(ask):
     world = World()
     workers = [shop(world, sqlalchemy, "orders-1", process__pid=pid) for pid in (11, 12, 13)]
@@ -151,6 +148,19 @@ def test_a_forked_worker_is_counted_by_its_own_series(ask):
         worker.metric(number / 7, END, since=number / 7)
         background(worker.process, number / 10, END)
     assert told(judged(ask, world)[0]) == len(range(20, 300, 20))
+
+
+def test_what_a_forked_worker_forgot_went_with_it(ask):
+    world = World()
+    workers = [shop(world, sqlalchemy, "orders-1", process__pid=pid) for pid in (11, 12, 13)]
+    for number, worker in enumerate(workers):
+        end = 200 if number == 1 else LENGTH
+        worker.traffic(number / 10, end, every=2.0, leaks=range(20, 200, 20) if number == 1 else ())
+        worker.metric(number / 7, 200 if number == 1 else END, since=number / 7)
+        background(worker.process, number / 10, END)
+    early, *late = [told(each) for each in judged(ask, world, at=(200, 300))]
+    assert 3 <= early <= len(range(20, 200, 20))
+    assert not any(late)
 
 
 def test_forked_workers_that_are_in_order_are_not_counted(ask):
