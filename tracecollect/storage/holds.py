@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
@@ -11,6 +12,7 @@ from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Windo
 from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
 from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
+from tracecollect.storage.remembered import Remembered
 from tracecollect.storage.rows import signal
 from tracecollect.storage.traffic import StoredTraffic
 from tracecollect.storage.witnesses import bounds
@@ -31,6 +33,7 @@ class StoredHolds(StoredTraffic):
 
     def __init__(self, engine: Engine, dialects: Sequence[Dialect] | None = None) -> None:
         super().__init__(engine, dialects)
+        self._facts = Remembered(self._facts_of, joined=_facts_once, newest=partial(self._newest, "connection_signals"))
         pairs = [(one, pair) for one in self._dialects for pair in one.pairs.values()]
         # Rows written by an older meaning of a dialect are passed over: the version is part of the name.
         self._pairs = [f"{one.name}/{pair.name}/{one.version}" for one, pair in pairs]
@@ -85,15 +88,26 @@ class StoredHolds(StoredTraffic):
         wanted = set(keys)
         if not wanted:
             return []
+        known = self._facts.of(wanted, window)
+        found = [one for told in known.values() for one in told if window.since <= one.at <= window.until]
+        return sorted(found, key=lambda one: one.at)
+
+    def _facts_of(self, keys: Collection[OpenKey], window: Window, after: int) -> Mapping[OpenKey, tuple[Signal, ...]]:
         found = self._engine.rows(
             "holds_facts",
-            **bounds(window),
+            # What a clock that is ahead says of later is remembered for then.
+            **bounds(Window(window.since, _EVER.until)),
             pairs=self._pairs,
-            dialects=sorted({one.dialect for one in wanted}),
-            instances=sorted({one.instance for one in wanted}),
-            keys=sorted({one.key for one in wanted}),
+            dialects=sorted({one.dialect for one in keys}),
+            instances=sorted({one.instance for one in keys}),
+            keys=sorted({one.key for one in keys}),
+            after=after,
         )
-        return [one for one in map(signal, found) if _key(one) in wanted]
+        told: dict[OpenKey, list[Signal]] = {}
+        for one in map(signal, found):
+            if (key := OpenKey(one.instance, one.dialect, one.pair, one.key)) in keys:
+                told.setdefault(key, []).append(one)
+        return {key: tuple(said) for key, said in told.items()}
 
     def signals_of_trace(self, trace_id: str) -> Sequence[Signal]:
         """Every signal of one trace in order of time."""
@@ -231,5 +245,11 @@ def _share_of_ids(enough: int, spans: int) -> str:
     return _ALL_IDS if share >= 1 else f"{max(1, round(share * _ID_PREFIXES)):04x}"
 
 
-def _key(one: Signal) -> OpenKey:
-    return OpenKey(one.instance, one.dialect, one.pair, one.key)
+def _facts_once(told: Sequence[Signal], more: Sequence[Signal]) -> tuple[Signal, ...]:
+    """Facts of one key, each once: the same may be delivered again much later."""
+    known = {_fact(one) for one in told}
+    return (*told, *(one for one in more if _fact(one) not in known))
+
+
+def _fact(one: Signal) -> tuple[str, ...]:
+    return one.service, one.kind, one.role, str(one.at), one.trace_id, one.span_id

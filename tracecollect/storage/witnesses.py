@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import Instant, ProcessSample, SignalKind, Window
 from tracecollect.ports import Borrow, Lived, Served, Session, Taken, Wait
 from tracecollect.storage.engine import Engine
+from tracecollect.storage.remembered import Remembered
 from tracecollect.storage.rows import Row, owners_of
 
 _MOST_BORROWS = 2_000_000
@@ -35,6 +37,9 @@ class StoredWitnesses:
                 for rule in one.rules
                 if one.witness and rule.kind is SignalKind.TX_BEGAN
             }
+        )
+        self._requests = Remembered(
+            self._requests_of, joined=_one_process, newest=partial(self._newest, "otel_traces"), lasting=_ended
         )
         self._counting = [(one.name, pair.name) for one in self._dialects for pair in one.counting]
 
@@ -107,11 +112,22 @@ class StoredWitnesses:
 
     def lived(self, trace_ids: Iterable[str], window: Window) -> Lived:
         """The entry spans of these requests, and when each process last did something for them in the window."""
-        wanted = sorted(set(trace_ids))
-        found = self._engine.rows("holds_requests", **bounds(window), trace_ids=wanted) if wanted else []
+        known = self._requests.of(set(trace_ids), window)
+        found = [row for told in known.values() for row in told]
         owners = sorted((one for row in found for one in owners_of(row)), key=lambda one: one.start)
         active = {(row["instance"], row["trace_id"]): Instant(row["last_ns"]) for row in found if row["last_ns"]}
         return Lived(owners, active)
+
+    def _requests_of(self, trace_ids: Collection[str], window: Window, after: int) -> Mapping[str, tuple[Row, ...]]:
+        asked = bounds(window) | {"trace_ids": sorted(trace_ids), "after": after}
+        told: dict[str, tuple[Row, ...]] = {}
+        for row in self._engine.rows("holds_requests", **asked) if trace_ids else []:
+            told[row["trace_id"]] = (*told.get(row["trace_id"], ()), row)
+        return told
+
+    def _newest(self, table: str) -> int:
+        (row,) = self._engine.rows("newest_block", table=table)
+        return int(row["block"] or 0)
 
     def sessions(self, trace_ids: Iterable[str], window: Window) -> Sequence[Session]:
         """The sessions that these requests left idle in a transaction, as the database saw it."""
@@ -121,6 +137,26 @@ class StoredWitnesses:
             Session(row["connection_id"], row["trace_id"], Instant(row["first_ns"]), Instant(row["last_ns"]))
             for row in found
         ]
+
+
+def _ended(told: Iterable[Row]) -> bool:
+    """Is nothing of the request later than what was asked for? Else it is told only when its time has come."""
+    return not any(row["goes_on"] for row in told)
+
+
+def _one_process(told: Sequence[Row], more: Sequence[Row]) -> tuple[Row, ...]:
+    """What each process did for a request: its entry spans, and the last that it did."""
+    found = {row["instance"]: row for row in told}
+    for row in more:
+        before = found.get(row["instance"])
+        if before is not None:
+            row = {
+                **row,
+                "entries": [*before["entries"], *row["entries"]],
+                "last_ns": max(before["last_ns"], row["last_ns"]),
+            }
+        found[row["instance"]] = row
+    return tuple(found.values())
 
 
 def bounds(window: Window) -> dict[str, object]:

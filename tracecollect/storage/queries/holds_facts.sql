@@ -7,6 +7,7 @@ SELECT service, instance, dialect, pair, signal, role, key, toUnixTimestamp64Nan
 FROM connection_signals AS s
 WHERE dialect IN {dialects:Array(String)} AND instance IN {instances:Array(String)} AND key IN {keys:Array(String)}
   AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
+  AND {stored_after}
   AND has({pairs:Array(String)}, concat(dialect, '/', pair, '/', toString(version)))
 GROUP BY service, instance, dialect, pair, signal, role, key, at, trace_id, span_id
 ORDER BY at_ns

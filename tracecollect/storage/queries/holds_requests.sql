@@ -10,7 +10,8 @@ SELECT Instance AS instance, TraceId AS trace_id,
        maxIf(
            toUnixTimestamp64Nano(Timestamp) + Duration,
            Timestamp >= fromUnixTimestamp64Nano({since:Int64} - 86400000000000) AND toUnixTimestamp64Nano(Timestamp) + Duration <= {until:Int64}
-       ) AS last_ns
+       ) AS last_ns,
+       max(toUnixTimestamp64Nano(Timestamp) + Duration) > {until:Int64} AS goes_on
 FROM otel_traces
-WHERE TraceId IN {trace_ids:Array(String)}
+WHERE TraceId IN {trace_ids:Array(String)} AND {stored_after}
 GROUP BY instance, trace_id
