@@ -36,8 +36,13 @@ ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 
 def judge(facts: Facts) -> LeakReport:
     """What is leaked, suspected and not seen in this window, as of its end."""
+    return judge_all(facts)[0]
+
+
+def judge_all(facts: Facts) -> tuple[LeakReport, Sequence[Accused]]:
+    """The same, and what is said of every hold that is open, the innocent included."""
     pools = counted_pools(facts)
-    said = opinions(facts, pools)
+    said = _opinions(facts, pools)
     accused = [one for one in said if one.opinion.verdict in ACCUSING]
     by_name = sites.named(facts, accused)
     # Silence is not health: what a process took with it when it went is told, unless its site is accused anyway.
@@ -47,10 +52,10 @@ def judge(facts: Facts) -> LeakReport:
     found = (*by_name, *by_count, *(one for one in gone if one.id not in told), *recovered(facts))
     weighed = with_impact(facts, pools, found)
     ordered = sorted(weighed, key=lambda one: (_rank(one.verdict), -one.leaked_count, one.id))
-    return LeakReport(facts.now, tuple(ordered), tuple(coverages(facts)))
+    return LeakReport(facts.now, tuple(ordered), tuple(coverages(facts))), said
 
 
-def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[Accused]:
+def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
     """What is said of every hold that is open: the whole remainder, the innocent included."""
     holds = [
         (key, run)
@@ -59,7 +64,7 @@ def opinions(facts: Facts, pools: Sequence[Counted] | None = None) -> Sequence[A
     ]
     only = only_names(facts)
     names = [_pool(run) or only.get(key.instance, "") for key, run in holds]
-    worlds = _worlds(facts, holds, names, counted_pools(facts) if pools is None else pools)
+    worlds = _worlds(facts, holds, names, pools)
     beside = Surroundings(facts, holds)
     found = []
     for (key, run), name in zip(holds, names, strict=True):

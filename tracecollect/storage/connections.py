@@ -11,7 +11,7 @@ from tracecollect.errors import Ambiguous, NotFound
 from tracecollect.lifecycle.dialects import shipped
 from tracecollect.lifecycle.facts import DAY, Facts, gather, window_of
 from tracecollect.lifecycle.holds import follow, judged, owners_in
-from tracecollect.lifecycle.judge import ACCUSING, judge, opinions, revise
+from tracecollect.lifecycle.judge import ACCUSING, judge_all, revise
 from tracecollect.lifecycle.pools import reports, span_names
 from tracecollect.model import (
     Coverage,
@@ -129,12 +129,12 @@ class Connections:
         if plain and not query.fresh and self._last is not None:
             return self._last
         facts = gather(self._store, query, now, grace=grace, beside=self._beside)
-        report = judge(facts)
+        report, said = judge_all(facts)
         if not plain:
             return facts, report
         with self._book:
             before = self._store.findings()
-            revision = revise(before, report, facts.window.since, opinions(facts))
+            revision = revise(before, report, facts.window.since, said)
             if revision.changed:
                 self._store.record(revision.changed, now, revision.reasons)
         self._last = facts, _with_retracted(report, (*before, *revision.changed), facts.window.since)
