@@ -60,7 +60,7 @@ class KnownAnswers:
             raise NotFound(f"there is no finding {finding_id}", hint="tracecollect leaks lists what there is")
         return FINDING, (model.FindingChange(AT, model.Verdict.SUSPECTED, 3, "first seen"),)
 
-    def trace(self, trace_id, most=0):
+    def trace(self, trace_id, most=0, skip=0):
         self.asked.append(trace_id)
         if trace_id == "4b":
             raise Ambiguous("4b fits 2 traces", (TRACE, "4bff"))

@@ -62,6 +62,11 @@ class TracesContract:
         later = [shop.span(f"step {number}", number, number + 1, parent=entry) for number in (3, 1, 2)]
         tell(store, world.items)
         assert [one.span_id for one in store.spans(entry.trace_id, 2)] == [said(entry), said(later[1])]
+        assert [one.span_id for one in store.spans(entry.trace_id, 2, 2)] == [said(later[2]), said(later[0])]
+        assert not store.spans(entry.trace_id, 2, 4)
+        named = store.spans_named(entry.trace_id, [said(later[0]), said(entry), "00" * 8])
+        assert [one.span_id for one in named] == [said(entry), said(later[0])]
+        assert not store.spans_named(entry.trace_id, [])
         assert store.span_count(entry.trace_id) == 4
         assert store.span_count("00" * 16) == 0
 

@@ -36,6 +36,7 @@ class Stretch:
     """Lanes `first` … of `total`. `below` says for each how many lanes belong under it: what folding it hides.
 
     `errors`, `missing` and `holds` are the numbers of lanes worth a jump; holds that were not given back come first.
+    Of a trace too long for one scroll, `before` and `after` are the spans to skip for the scrolls beside this one.
     """
 
     total: int
@@ -45,6 +46,8 @@ class Stretch:
     errors: tuple[int, ...]
     missing: tuple[int, ...]
     holds: tuple[int, ...]
+    before: int | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,11 @@ class _Entry:
 class Scroll:
     """Spans in tree order, each followed by the connections it held. Reads only; safe from any thread."""
 
-    def __init__(self, trace: Trace, *, jumps: int = 1000) -> None:
-        """`jumps`: how many errors, missing spans and holds are listed at most."""
+    def __init__(self, trace: Trace, *, jumps: int = 1000, step: int = 0) -> None:
+        """`jumps`: how many errors, missing spans and holds are listed at most; `step`: how many spans a scroll has."""
         self.trace = trace
+        self._before = max(0, trace.earlier - step) if trace.earlier else None
+        self._after = trace.earlier + step if trace.omitted else None
         self._tree = graphs.trace_tree(trace, adjust_skew=True)
         self._axis = whole_axis(self._tree, trace)
         self._critical = critical_segments(self._tree)
@@ -73,7 +78,7 @@ class Scroll:
         self._rows = {entry.node.id: row for row, entry in enumerate(self._entries) if entry.hold is None}
         self._logs = _by_span(trace.logs)
         worst = sorted(trace.holds, key=lambda hold: (SEVERITY.index(role_of(hold)), hold.acquired_at, hold.key))
-        self._notes = (*meanwhile(trace, worst[:HOLDS], self._axis.end), *remarks(self._tree, trace.omitted))
+        self._notes = (*meanwhile(trace, worst[:HOLDS], self._axis.end), *remarks(self._tree, trace))
         jump = self._jumps()
         self._errors, self._missing, self._holds = (tuple(jump[name][:jumps]) for name in ("error", "missing", "hold"))
 
@@ -93,7 +98,8 @@ class Scroll:
             notes=self._notes,
         )
         below = tuple(self._below[first : first + limit])
-        return Stretch(self.total, first, timeline, below, self._errors, self._missing, self._holds)
+        jumps = self._errors, self._missing, self._holds
+        return Stretch(self.total, first, timeline, below, *jumps, self._before, self._after)
 
     def find(self, text: str, limit: int) -> Sequence[int]:
         """Numbers of the spans whose name, service, attributes, status or logs contain the text, whatever its case."""

@@ -57,7 +57,7 @@ def waterfall(trace: Trace, *, limit: int = LIMIT, adjust_skew: bool = True) -> 
         axis=span,
         lanes=tuple(lanes),
         folded=tuple(f"+{count:,} {noun}" for count, noun in folded if count),
-        notes=(*meanwhile(trace, shown, span.end), *remarks(tree, trace.omitted)),
+        notes=(*meanwhile(trace, shown, span.end), *remarks(tree, trace)),
     )
 
 
@@ -198,9 +198,9 @@ def summary(tree: TraceTree, trace: Trace) -> str:
     return " · ".join(parts + ([many(len(trace.holds), "connection hold")] if trace.holds else []))
 
 
-def remarks(tree: TraceTree, omitted: int) -> tuple[str, ...]:
+def remarks(tree: TraceTree, trace: Trace) -> tuple[str, ...]:
     """What is unusual about the trace as a whole."""
-    notes = [*left_out(omitted)]
+    notes = [*left_out(trace.omitted, trace.earlier)]
     for mark, noun, text in (
         (Mark.MISSING, "parent", "never arrived; the spans below name it"),
         (Mark.CYCLE, "cycle", "of parents cut"),

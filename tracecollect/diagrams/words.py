@@ -100,6 +100,7 @@ def spent(used: Usage) -> str:
     return f"{text}, waited for {fillers}" if fillers else text
 
 
-def left_out(omitted: int) -> tuple[str, ...]:
+def left_out(omitted: int, earlier: int = 0) -> tuple[str, ...]:
     """What is not shown of a trace that is too long, as notes: none where it is whole."""
-    return (f"{many(omitted, 'span')} that began later are left out.",) if omitted else ()
+    parts = ((earlier, "earlier"), (omitted, "later"))
+    return tuple(f"{many(count, 'span')} that began {when} are left out." for count, when in parts if count)

@@ -68,7 +68,7 @@ class TraceSummary:
 class Trace:
     """Everything stored of one trace. Spans are in order of start; redelivered copies are already one.
 
-    Of a very long trace only the earliest spans: `omitted` copies of later ones are stored, too.
+    Of a very long trace only a stretch: `earlier` copies of spans before it are stored, too, and `omitted` after it.
     """
 
     trace_id: str
@@ -77,6 +77,7 @@ class Trace:
     holds: tuple[Hold, ...] = ()
     duplicates: int = 0
     omitted: int = 0
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,8 +210,11 @@ class SpanWriter(Protocol):
 class TraceReader(Protocol):
     """Questions about traces. Absent is empty, never an exception."""
 
-    def spans(self, trace_id: str, most: int = MOST_SPANS) -> Sequence[Span]:
-        """The first `most` stored copies of a trace's spans, in order of start (redelivered ones included)."""
+    def spans(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Sequence[Span]:
+        """Stored copies of a trace's spans, in order of start (redelivered ones included): `most` after `skip`."""
+
+    def spans_named(self, trace_id: str, span_ids: Iterable[str]) -> Sequence[Span]:
+        """The stored copies of some spans of a trace, in order of start."""
 
     def span_count(self, trace_id: str) -> int:
         """How many copies of spans are stored of a trace."""
@@ -321,8 +324,11 @@ class Answers(Protocol):
     def finding(self, finding_id: str, query: LeakQuery) -> tuple[Finding, tuple[FindingChange, ...]]:
         """One finding and its history."""
 
-    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
-        """One trace with its logs and its holds; of more than `most` spans, or than a server answers, the earliest."""
+    def trace(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Trace:
+        """One trace with its logs and its holds; of more than `most` spans, or than a server answers, the earliest.
+
+        With `skip` those that follow the first so many, and the spans above them.
+        """
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """The holds of a trace id or a finding id (`f_…`)."""

@@ -35,6 +35,9 @@ from tracecollect.storage.beside import Beside
 _HEX = frozenset("0123456789abcdef")
 _TRACE_ID = 32
 _CANDIDATES = 20
+# Deeper than requests nest; a chain that is longer begins with a parent that is not told.
+_GENERATIONS = 100
+_MOST_ABOVE = 2_000
 
 
 class LocalAnswers:
@@ -76,19 +79,33 @@ class LocalAnswers:
         name = _only(finding_id, sorted(one for one in known if one.startswith(_finding_id(finding_id))), "finding")
         return known[name], tuple(self._store.history(name))
 
-    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
+    def trace(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Trace:
         """See `Answers`."""
         name = self._trace_id(trace_id)
         # Each question waits for the engine most of its time, so they are asked at once, for the same reader.
         signals = self._beside.submit(self._store.signals_of_trace, name)
         logs = self._beside.submit(self._store.logs, name)
-        copies = self._store.spans(name, most)
+        copies = self._store.spans(name, most, skip)
         if not copies:
-            raise _no_trace(trace_id)
+            raise _no_trace(trace_id) if not skip else _no_more(name, skip)
+        omitted = self._store.span_count(name) - most - skip if len(copies) == most else 0
+        copies = [*copies, *self._above(name, copies)] if skip else copies
         spans = _final(copies)
         holds = self._connections.of_trace(signals.result(), spans)
-        omitted = self._store.span_count(name) - most if len(copies) == most else 0
-        return Trace(name, spans, tuple(logs.result()), holds, len(copies) - len(spans), omitted)
+        return Trace(name, spans, tuple(logs.result()), holds, len(copies) - len(spans), omitted, skip)
+
+    def _above(self, trace_id: str, spans: Sequence[Span]) -> Sequence[Span]:
+        """The earlier spans that these lie in, generation by generation."""
+        known, found = {one.span_id for one in spans}, list[Span]()
+        missing = {one.parent_id for one in spans if one.parent_id} - known
+        for _ in range(_GENERATIONS):
+            above = self._store.spans_named(trace_id, sorted(missing)[:_MOST_ABOVE])
+            known |= missing
+            found += above
+            missing = {one.parent_id for one in above if one.parent_id} - known
+            if not missing:
+                break
+        return found
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:
         """See `Answers`."""
@@ -225,6 +242,10 @@ def _no_trace(name: str) -> NotFound:
     return NotFound(
         f"there is no trace {name}", hint="tracecollect search lists traces; older ones leave by --retention"
     )
+
+
+def _no_more(name: str, skip: int) -> NotFound:
+    return NotFound(f"trace {name} has no more than {skip} spans", hint="ask for an earlier stretch, or without skip")
 
 
 def _final(copies: Sequence[Span]) -> tuple[Span, ...]:

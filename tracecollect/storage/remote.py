@@ -77,9 +77,9 @@ class RemoteAnswers:
         document = self._get(f"findings/{_segment(finding_id)}", codec.leak_parameters(query))
         return self._read(document["finding"], Finding), self._read(document["history"], tuple[FindingChange, ...])
 
-    def trace(self, trace_id: str, most: int = MOST_SPANS) -> Trace:
-        """See `Answers`. The server has its own bound."""
-        del most
+    def trace(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Trace:
+        """See `Answers`. The server has its own bound, and begins with the first."""
+        del most, skip
         return self._read(self._get(f"traces/{_segment(trace_id)}"), Trace)
 
     def lifecycle(self, subject: str, query: LeakQuery) -> Lifecycle:

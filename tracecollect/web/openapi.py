@@ -18,7 +18,7 @@ from tracecollect.web.questions import PARAMETERS, PREFIX, REPEATED, Drawn, Name
 
 Schema = dict[str, Any]
 _FLAGS = frozenset({"fresh", "error", "dark", "traces"})
-_NUMBERS = frozenset({"first", "limit"})
+_NUMBERS = frozenset({"first", "limit", "skip"})
 _PLAIN: Mapping[object, Schema] = {
     str: {"type": "string"},
     int: {"type": "integer"},

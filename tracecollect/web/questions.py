@@ -40,6 +40,7 @@ PARAMETERS: Mapping[str, str] = {
     "attr": "only spans with this attribute, as name=value; may be repeated",
     "limit": "at most so many",
     "first": "the number of the first lane, from 0",
+    "skip": "of a very long trace, pass over so many spans and show those that follow",
     "text": "what to look for, whatever its case",
     "as": "the notation: json, svg, png, dot, mermaid, html, tree, timeline",
     "dark": "true: colours for dark paper",

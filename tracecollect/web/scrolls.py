@@ -12,7 +12,7 @@ from tracecollect.diagrams import Scroll
 from tracecollect.model import LeakQuery
 from tracecollect.ports import Answers
 
-# What is ordered and shown in about three seconds; nobody scrolls further.
+# What is ordered and shown in about three seconds; whoever reads on asks for the next as many.
 MOST_SPANS = 30_000
 _KEPT_SPANS = 4 * MOST_SPANS
 _KEPT_SECONDS = 60.0
@@ -24,25 +24,26 @@ class Scrolls:
     def __init__(self, answers: Answers, clock: Callable[[], float] = time.monotonic) -> None:
         self._answers = answers
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, LeakQuery | None], tuple[float, Scroll]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, LeakQuery | None, int], tuple[float, Scroll]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, trace_id: str, moment: LeakQuery | None = None, *, anew: bool = False) -> Scroll:
-        """The scroll of a trace, its holds judged as of a moment where one is given.
+    def of(self, trace_id: str, moment: LeakQuery | None = None, *, skip: int = 0, anew: bool = False) -> Scroll:
+        """The scroll of a trace, from span number `skip` on, its holds judged as of a moment where one is given.
 
         Raises what `Answers.trace` raises.
         """
+        name = trace_id, moment, skip
         with self._lock:
-            at, found = self._kept.get((trace_id, moment), (0.0, None))
+            at, found = self._kept.get(name, (0.0, None))
         if found is not None and not anew and self._clock() - at < _KEPT_SECONDS:
             return found
-        trace = self._answers.trace(trace_id, MOST_SPANS)
+        trace = self._answers.trace(trace_id, MOST_SPANS, skip)
         if moment is not None:
             trace = replace(trace, holds=self._answers.lifecycle(trace.trace_id, moment).holds)
-        scroll = Scroll(trace)
+        scroll = Scroll(trace, step=MOST_SPANS)
         with self._lock:
-            self._kept.pop((trace_id, moment), None)
-            self._kept[trace_id, moment] = self._clock(), scroll
+            self._kept.pop(name, None)
+            self._kept[name] = self._clock(), scroll
             self._forget()
         return scroll
 

@@ -25,12 +25,15 @@ _OTLP = "application/x-ndjson"
 
 # As of when the holds of the trace are judged; else what was said last of them is drawn.
 _MOMENT = ("as_of", "grace")
+# And which stretch of a very long trace is read.
+_WHICH = (*_MOMENT, "skip")
 
 
 def _scroll(desk: Desk, request: Request, *, anew: bool = False) -> Callable[[], Scroll]:
     given = {name: request.query_params[name] for name in _MOMENT if request.query_params.get(name)}
     moment = desk.leak_query(given) if given else None
-    return lambda: desk.scrolls.of(request.path_params["id"], moment, anew=anew)
+    skip = number(request.query_params, "skip", 0, 0, _FARTHEST)
+    return lambda: desk.scrolls.of(request.path_params["id"], moment, skip=skip, anew=anew)
 
 
 def _lanes(desk: Desk, request: Request) -> Asked:
@@ -87,13 +90,13 @@ def _otlp(desk: Desk, request: Request) -> Asked:
 
 
 TRACES: Mapping[str, Question] = {
-    "/traces/{id}/lanes": Question("a stretch of the waterfall", (*_MOMENT, "first", "limit"), Drawn(Stretch), _lanes),
+    "/traces/{id}/lanes": Question("a stretch of the waterfall", (*_WHICH, "first", "limit"), Drawn(Stretch), _lanes),
     "/traces/{id}/find": Question(
-        "the lanes that contain a text", (*_MOMENT, "text", "limit"), Named({"lanes": tuple[int, ...]}), _find
+        "the lanes that contain a text", (*_WHICH, "text", "limit"), Named({"lanes": tuple[int, ...]}), _find
     ),
     "/traces/{id}/spans/{span_id}": Question(
         "one span with its logs, and the lanes that lead to it",
-        _MOMENT,
+        _WHICH,
         Named({"span": Span, "logs": tuple[LogRecord, ...], "way": tuple[int, ...]}),
         _span,
     ),

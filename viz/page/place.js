@@ -44,6 +44,12 @@ export function when() {
   return given;
 }
 
+/** The same, and which stretch of a very long trace is read. */
+export function which() {
+  const skip = here().get("skip");
+  return skip ? { ...when(), skip } : when();
+}
+
 /** What the API is asked about leaks here: judged for this question only where another moment is asked for. */
 export function moment() {
   const given = when();

@@ -2,7 +2,7 @@
 
 import { ask, asking } from "./api.js";
 import { copyable, fill, h } from "./dom.js";
-import { link, traceAt, when } from "./place.js";
+import { link, traceAt, which } from "./place.js";
 import { look } from "./theme.js";
 import { duration, exact } from "./words.js";
 
@@ -33,7 +33,7 @@ export function panel(trace, left) {
         return;
       }
       const question = asking(
-        (signal) => ask(["traces", trace, "spans", lane.id], when(), signal),
+        (signal) => ask(["traces", trace, "spans", lane.id], which(), signal),
         (/** @type {Answer} */ answer) => fill(element, close, ...details(answer, lane)),
         element,
       );

@@ -151,6 +151,8 @@
  * @property {number[]} errors
  * @property {number[]} missing
  * @property {number[]} holds
+ * @property {number | null} before spans to skip for the stretch before, of a very long trace
+ * @property {number | null} after
  */
 
 /** @typedef {{at: string, name: string, attributes: Record<string, string>}} SpanEvent */

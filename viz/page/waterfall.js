@@ -4,7 +4,7 @@
 import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
 import { ruler, track } from "./lanes.js";
-import { when } from "./place.js";
+import { which } from "./place.js";
 import { look } from "./theme.js";
 
 /** @typedef {import("./types.js").Stretch} Stretch */
@@ -158,7 +158,7 @@ export function waterfall(trace, tell) {
   /** @param {number} first */
   async function read(first) {
     /** @type {Stretch} */
-    const stretch = await ask(["traces", trace, "lanes"], { ...when(), first: String(first), limit: String(PAGE) }, closed.signal);
+    const stretch = await ask(["traces", trace, "lanes"], { ...which(), first: String(first), limit: String(PAGE) }, closed.signal);
     if (!axis || first === 0) {
       axis = stretch.timeline.axis;
       fill(head, h("span", { class: "label" }, "since the start"), ruler(axis));

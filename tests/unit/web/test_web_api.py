@@ -177,7 +177,7 @@ def test_too_many_questions_at_once_are_asked_to_come_again(serve, monkeypatch):
 
 def test_of_a_trace_that_is_too_long_the_beginning_is_told_and_no_half_of_it_is_exported(serve):
     class Longer(KnownAnswers):
-        def trace(self, trace_id, most=0):
+        def trace(self, trace_id, most=0, skip=0):
             return replace(super().trace(trace_id), omitted=900_000)
 
     url = f"{serve(Longer()).url}/api/v1/traces/{TRACE}"

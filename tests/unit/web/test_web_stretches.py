@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from known_answers import BLIND, FINDING, HOSTILE, REPORT, SEEN, TRACE, KnownAnswers
@@ -23,7 +25,7 @@ def span_of(number, parent, **more):
 class LongTrace(KnownAnswers):
     """A root with two branches, of which the second has one error and a parent that never came."""
 
-    def trace(self, trace_id, most=0):
+    def trace(self, trace_id, most=0, skip=0):
         self.asked.append(trace_id)
         root, left, right = (f"{number:016x}" for number in (1, 2, 3))
         spans = [span_of(1, ""), span_of(2, root), span_of(3, root)]
@@ -67,6 +69,18 @@ def test_a_trace_is_read_once_for_all_of_its_stretches_and_again_from_its_beginn
     assert long.answers.asked == [TRACE]
     long(first=0)
     assert long.answers.asked == [TRACE, TRACE]
+
+
+def test_a_trace_too_long_for_one_scroll_names_those_beside_it(serve):
+    class Longer(LongTrace):
+        def trace(self, trace_id, most=0, skip=0):
+            return replace(super().trace(trace_id), earlier=skip, omitted=90_000 - skip)
+
+    url = f"{serve(Longer()).url}/api/v1/traces/{TRACE}/lanes"
+    beside = [httpx.get(url, params={"skip": skip}).json() for skip in (0, 30_000, 90_000)]
+    assert [(one["before"], one["after"]) for one in beside] == [(None, 30_000), (0, 60_000), (60_000, None)]
+    assert "30,000 spans that began earlier are left out." in beside[1]["timeline"]["notes"]
+    assert httpx.get(url, params={"skip": "-1"}).status_code == 400
 
 
 def test_every_lane_says_how_many_of_those_after_it_folding_hides(long):

@@ -54,10 +54,15 @@ class MemoryStore(RememberedTraffic):
 
     # --- traces -------------------------------------------------------------------------------------
 
-    def spans(self, trace_id: str, most: int = MOST_SPANS) -> Sequence[Span]:
-        """The first stored copies of a trace's spans, in order of start."""
+    def spans(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Sequence[Span]:
+        """Stored copies of a trace's spans, in order of start: `most` of them after the first `skip`."""
         found = [_span(row) for row in self._tables.spans if row["TraceId"] == trace_id]
-        return sorted(found, key=lambda one: (one.start, one.span_id))[:most]
+        return sorted(found, key=lambda one: (one.start, one.span_id))[skip : skip + most]
+
+    def spans_named(self, trace_id: str, span_ids: Iterable[str]) -> Sequence[Span]:
+        """The stored copies of some spans of a trace, in order of start."""
+        wanted = set(span_ids)
+        return [one for one in self.spans(trace_id) if one.span_id in wanted]
 
     def span_count(self, trace_id: str) -> int:
         """How many copies of spans are stored of a trace."""

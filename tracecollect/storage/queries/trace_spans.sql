@@ -1,4 +1,5 @@
--- Every stored copy of one trace's spans. The hours the trace touched come first from the bloom index on its id.
+-- Stored copies of one trace's spans: a stretch of them, or only those with some ids. The hours the trace touched come
+-- first from the bloom index on its id.
 SELECT TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName,
        toUnixTimestamp64Nano(Timestamp) AS start_ns, Duration, StatusCode, StatusMessage, Flags,
        ScopeName, ScopeVersion, TraceState, SpanAttributes, ResourceAttributes,
@@ -6,7 +7,7 @@ SELECT TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName,
        Links.TraceId AS link_traces, Links.SpanId AS link_spans, Links.Attributes AS link_attributes,
        toUnixTimestamp64Nano(Arrived) AS arrived_ns
 FROM otel_traces
-WHERE TraceId = {trace_id:String}
+WHERE TraceId = {trace_id:String} AND (empty({named:Array(String)}) OR SpanId IN {named:Array(String)})
 ORDER BY Timestamp, SpanId
-LIMIT {limit:UInt32}
+LIMIT {limit:UInt32} OFFSET {skip:UInt32}
 SETTINGS max_threads = 1 -- a few granules: threads would only have to be started

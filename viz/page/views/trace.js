@@ -4,7 +4,7 @@ import { Problem, address, ask, asking, problem } from "../api.js";
 import { copyable, fill, h, lazily } from "../dom.js";
 import { legend } from "../lanes.js";
 import { downloads, picture } from "../picture.js";
-import { go, here, link, neighbour, note, traceAt, when } from "../place.js";
+import { go, here, link, neighbour, note, traceAt, which } from "../place.js";
 import { panel, records } from "../span.js";
 import { many } from "../words.js";
 import { waterfall } from "../waterfall.js";
@@ -46,10 +46,18 @@ export function show(id = "") {
     Object.assign(jumps, { errors: stretch.errors, missing: stretch.missing, holds: stretch.holds });
     const { timeline } = stretch;
     const full = timeline.caption.match(/trace (\w+)/)?.[1] ?? id;
-    fill(top, h("div", {}, h("h1", {}, timeline.title), h("p", {}, timeline.caption.replace(/^trace \w+ · /, ""), " · ", copyable(full, "trace id")), ...timeline.notes.map((one) => h("p", { class: "quiet" }, one))));
+    fill(top, h("div", {}, h("h1", {}, timeline.title), h("p", {}, timeline.caption.replace(/^trace \w+ · /, ""), " · ", copyable(full, "trace id")), ...timeline.notes.map((one) => h("p", { class: "quiet" }, one)), ...beyond(stretch)));
     document.title = `${timeline.title} · tracecollect`;
     fill(bar, ...tools());
     if (!below.hasChildNodes()) fill(below, legend(timeline.lanes), ...more(full));
+  }
+
+  /** Ways to the other spans of a trace that is too long for one scroll. @param {Stretch} stretch */
+  function beyond({ before, after }) {
+    /** @param {number | null} skip @param {string} words */
+    const way = (skip, words) => (skip === null ? null : h("a", { href: link(traceAt(id), { skip: skip ? String(skip) : null }) }, words));
+    const ways = [way(before, "← the spans before these"), way(after, "the spans after these →")].filter((one) => one !== null);
+    return ways.length ? [h("p", { class: "ways" }, ...ways.flatMap((one, place) => (place ? [" · ", one] : [one])))] : [];
   }
 
   function tools() {
@@ -58,7 +66,7 @@ export function show(id = "") {
     const find = async () => {
       note({ find: field.value || null }, { replace: true });
       /** @type {{lanes: number[]}} */
-      const answer = field.value ? await ask(["traces", id, "find"], { ...when(), text: field.value }) : { lanes: [] };
+      const answer = field.value ? await ask(["traces", id, "find"], { ...which(), text: field.value }) : { lanes: [] };
       jumps.found = answer.lanes;
       fill(count, field.value ? many(answer.lanes.length, "span") : "");
       falls.mark(answer.lanes);
@@ -119,7 +127,7 @@ export function show(id = "") {
       const span = here().get("span");
       if (span) {
         /** @type {{way: number[]}} */
-        const answer = await ask(["traces", id, "spans", span], when());
+        const answer = await ask(["traces", id, "spans", span], which());
         falls.choose(answer.way.at(-1) ?? 0);
       }
     } catch (error) {
