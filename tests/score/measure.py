@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -137,7 +136,7 @@ def _shares(reports: Sequence[LeakReport], capture: Capture) -> tuple[float | No
 
 
 def _delay(watched: _Watched, requests: Sequence[Request], capture: Capture, grace: float) -> float | None:
-    """Seconds beyond the grace until it was accused: the median over the names, from the last telemetry about each.
+    """Seconds beyond the grace until it was accused: the latest of the names, from the last telemetry about each.
 
     Where nobody is named, from the third leak to the first count: fewer are not counted.
     """
@@ -145,7 +144,7 @@ def _delay(watched: _Watched, requests: Sequence[Request], capture: Capture, gra
     found = {trace: moment for trace, moment in watched.first_named.items() if trace in leaked}
     if found:
         heard = _last_heard(requests, set(found))
-        return round(statistics.median((moment - heard[trace]) / SECOND - grace for trace, moment in found.items()), 1)
+        return round(max((moment - heard[trace]) / SECOND - grace for trace, moment in found.items()), 1)
     taken = sorted(one["t_acquire"] for one in capture.labels["leaks"])
     if watched.first_counted is None or len(taken) < FEWEST:
         return None
