@@ -186,14 +186,13 @@ def twice(share: float = 1.0, seed: int = 1, after: float = 5.0) -> Fate:
     ]  # fmt: skip
 
 
-def sampled(share: float, seed: int = 1) -> Fate:
-    """Whole traces are kept or not, by their id; metrics are never sampled, records go with their trace."""
-    salt = seed.to_bytes(4, "big")
+def sampled(share: float) -> Fate:
+    """Whole traces are kept or not, by their id as SDKs do; metrics are never sampled, records go with their trace."""
 
     def kept(one: Item) -> bool:
         if one.telemetry is Telemetry.METRICS or not one.what.trace_id:
             return True
-        return random.Random(salt + one.what.trace_id).random() < share
+        return int.from_bytes(one.what.trace_id[8:]) < share * 2**64
 
     return lambda items: [one for one in items if kept(one)]
 

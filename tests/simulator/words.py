@@ -60,7 +60,7 @@ class _Told:
 def telemetry(history: History, seed: int) -> Telemetry:
     """Everything that arrives."""
     dice = np.random.default_rng([seed, 1])
-    traces = dice.integers(1, 2**63 - 1, (len(history), 2))
+    traces = dice.integers(1, 2**64, (len(history), 2), np.uint64, endpoint=False).view(np.int64)
     told = _told(history, _Ids(dice))
     said = [*_owners(told), *_WORDS[history.scenario.words](told)]
     resources = [_resource(number) for number in range(len(history.ends))]
@@ -72,7 +72,7 @@ def telemetry(history: History, seed: int) -> Telemetry:
         if blocks:
             tables[name] = _arriving(history, make, blocks, traces, resources, dice)
     tables |= _metrics(history, resources)
-    return Telemetry(tables, [f"{high:016x}{low:016x}" for high, low in traces.tolist()])
+    return Telemetry(tables, [f"{high:016x}{low:016x}" for high, low in traces.view(np.uint64).tolist()])
 
 
 def _resource(number: int) -> dict[str, str]:

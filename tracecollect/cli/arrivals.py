@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tracecollect.graphs import Mark, trace_tree
-from tracecollect.model import SECOND, ServiceReport, Trace
+from tracecollect.lifecycle.sampling import kept_share
+from tracecollect.model import SECOND, ServiceReport, Trace, TraceSummary
 
 # Fewer missing parents than this happen in every system that is switched on or off somewhere.
 _LOSS = 0.02
@@ -29,10 +30,12 @@ class Remark:
     change: str
 
 
-def remarks(services: Sequence[ServiceReport], traces: Iterable[Trace]) -> Sequence[Remark]:
-    """What the newest traces show, by service."""
+def remarks(
+    services: Sequence[ServiceReport], traces: Iterable[Trace], newest: Sequence[TraceSummary] = ()
+) -> Sequence[Remark]:
+    """What the newest traces show, by service; `newest` are more of them than are looked into."""
     seen = list(traces)
-    return [*_silent(services), *_lost(seen), *_sampled(seen), *_skewed(seen)]
+    return [*_silent(services), *_lost(seen), *_sampled(seen, newest), *_skewed(seen)]
 
 
 def _silent(services: Sequence[ServiceReport]) -> Iterable[Remark]:
@@ -63,12 +66,18 @@ def _lost(traces: Sequence[Trace]) -> Iterable[Remark]:
             )
 
 
-def _sampled(traces: Sequence[Trace]) -> Iterable[Remark]:
-    sampled = {span.service for trace in traces for span in trace.spans if _SAMPLED.search(span.trace_state)}
-    for service in sorted(sampled):
+def _sampled(traces: Sequence[Trace], newest: Sequence[TraceSummary]) -> Iterable[Remark]:
+    """Said by the sampler, or by the ids of what it kept; who begins a trace decides."""
+    told = {span.service for trace in traces for span in trace.spans if _SAMPLED.search(span.trace_state)}
+    began: dict[str, list[str]] = {}
+    for one in newest:
+        began.setdefault(one.root_service, []).append(one.trace_id)
+    kept = {service: part for service, ids in began.items() if (part := kept_share(ids)) < 1}
+    for service in sorted(told | kept.keys()):
+        share = f" (some {100 * kept[service]:.2g} % of them are kept)" if service in kept else ""
         yield Remark(
             service,
-            "samples its traces: what was left out cannot be named",
+            f"samples its traces{share}: what was left out cannot be named",
             "OTEL_TRACES_SAMPLER=always_on while you look for a leak",
         )
 

@@ -17,7 +17,7 @@ from tracecollect.model import LeakQuery, LeakReport, SearchQuery, ServiceReport
 from tracecollect.ports import Answers, Check, Status
 from tracecollect.settings import Settings
 
-_NEWEST = 12
+_NEWEST, _LOOKED_INTO = 200, 12
 _SEND = """nothing has arrived. To send a first span, from any Python service:
   pip install opentelemetry-distro opentelemetry-exporter-otlp && opentelemetry-bootstrap -a install
   OTEL_SERVICE_NAME=hello OTEL_EXPORTER_OTLP_ENDPOINT=http://{address} \\
@@ -64,8 +64,8 @@ def _look(answers: Answers, settings: Settings) -> _Seen:
     kept = Window(codec.read_moment(codec.spell_duration(settings.retention), now), now)
     services = answers.services(kept)
     newest = answers.search(SearchQuery(kept, limit=_NEWEST)) if services else ()
-    traces = [answers.trace(one.trace_id) for one in newest]
-    return _Seen(answers.leaks(LeakQuery()), services, remarks(services, traces))
+    traces = [answers.trace(one.trace_id) for one in newest[:_LOOKED_INTO]]
+    return _Seen(answers.leaks(LeakQuery()), services, remarks(services, traces, newest))
 
 
 def _tell(status: Status, seen: _Seen, settings: Settings) -> None:

@@ -7,13 +7,13 @@ plain floor of `used` did, in four of the recorded runs. It counts and never nam
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.lifecycle.facts import Facts
-from tracecollect.lifecycle.living import Living, living_of
+from tracecollect.lifecycle.living import LONGEST, Living, living_of
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.model import SECOND, Instant, PoolSample
 
@@ -202,9 +202,7 @@ def _count(
 ) -> Counted | None:
     """Samples since the process's last start against those who live at each; None when too few to tell."""
     divisor, last = _divisor(samples), series[-1]
-    free = [math.floor(round(one.value / divisor) - living.at(one.at)) for one in series]
-    # Persistence: the newest samples, and all those inside the grace before the last one.
-    tail = max(_TAIL, sum(1 for one in series if one.at >= last.at - facts.grace))
+    free, tail = _free(series, divisor, living, facts.grace)
     if len(free) < max(tail, _TAIL + 1):
         return None
     now, baseline = min(free[-tail:]), max(0, free[0] - living.ended_by(series[0].at))
@@ -231,6 +229,28 @@ def _count(
         rises=rises,
         outstanding=round(out[-1].value) if out else None,
     )
+
+
+def _free(series: Sequence[PoolSample], divisor: int, living: Living, grace: int) -> tuple[Sequence[int], int]:
+    """What nobody living held at each sample, and of how many of the newest the least is what stays.
+
+    These are the samples inside the grace before the last one. Who is not traced may hold as many as it takes, but not
+    for ever: what was out for an hour is out, whoever was seen.
+    """
+
+    def less(alive: Callable[[Instant], float]) -> Sequence[int]:
+        held = [alive(one.at) for one in series]
+        return [math.floor(round(one.value / divisor) - min(by, 1e9)) for one, by in zip(series, held, strict=True)]
+
+    def newest(time: int) -> int:
+        return max(_TAIL, sum(1 for one in series if one.at >= series[-1].at - time))
+
+    free, tail = less(living.at), newest(grace)
+    if living.share < 1 and series[-1].at - series[0].at >= LONGEST:
+        seen, longer = less(living.seen), newest(LONGEST)
+        if min(seen[-longer:]) > min(free[-tail:]):
+            return seen, longer
+    return free, tail
 
 
 def _rises(

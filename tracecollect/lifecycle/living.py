@@ -7,13 +7,15 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.sampling import kept_share
 from tracecollect.model import SECOND, Instant
 from tracecollect.ports import Borrow, Served, SpanLoss
 
 # Fewer requests than this tell nothing about the share that is traced.
 _LEAST_SERVED = 20
 _ALL_SEEN = 0.95
-_LONGEST = 3600 * SECOND
+LONGEST = 3600 * SECOND
+"""Nobody holds a connection for longer than this without a sign."""
 
 
 class Living:
@@ -29,12 +31,15 @@ class Living:
         self.by = by
         self.share = share
 
-    def at(self, moment: Instant) -> float:
-        """How many lived."""
-        seen = bisect_right(self._begun, moment) - bisect_right(self._ended, moment)
-        return seen if self.share >= 1 else self._with_unseen(seen)
+    def seen(self, moment: Instant) -> float:
+        """How many were seen to live."""
+        return bisect_right(self._begun, moment) - bisect_right(self._ended, moment)
 
-    def _with_unseen(self, seen: int) -> float:
+    def at(self, moment: Instant) -> float:
+        """How many lived, the unseen included."""
+        seen = self.seen(moment)
+        if self.share >= 1:
+            return seen
         unseen = (1 - self.share) / self.share
         return seen / self.share + 3 * math.sqrt(seen * (1 - self.share)) / self.share + 3 * unseen
 
@@ -54,12 +59,9 @@ class _Entries(Living):
         super().__init__((), (), "entries", share)
         self._alive = alive
 
-    def at(self, moment: Instant) -> float:
-        """How many lived; none known for that moment: so many that nobody can be accused."""
-        seen = self._alive.get(moment)
-        if seen is None:
-            return math.inf
-        return seen if self.share >= 1 else self._with_unseen(seen)
+    def seen(self, moment: Instant) -> float:
+        """How many were seen to live; none known for that moment: so many that nobody can be accused."""
+        return self._alive.get(moment, math.inf)
 
 
 def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | None:
@@ -71,6 +73,7 @@ def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | 
     borrows = [one for one in borrows if one.pool == pool] or borrows
     if borrows:
         begun = [one.at for one in borrows]
+        share = min(share, kept_share(one.trace_id for one in borrows if one.trace_id))
         return Living(begun, _ends(borrows, facts), "borrows", share)
     alive = facts.alive.get(instance)
     return _Entries(alive, share) if alive else None
@@ -83,7 +86,7 @@ def _ends(borrows: Sequence[Borrow], facts: Facts) -> Sequence[Instant]:
     """
     ended = [max(one.at, one.owner_end) for one in borrows if one.owner_end is not None]
     longest = max((one.owner_end - one.at for one in borrows if one.owner_end is not None), default=0)
-    sooner, later = max(facts.grace, 2 * longest), max(_LONGEST, 2 * longest)
+    sooner, later = max(facts.grace, 2 * longest), max(LONGEST, 2 * longest)
     absent = sorted(one.at for one in borrows if one.owner_end is None and one.at < facts.now - sooner)
     lost = round(_rate(borrows, len(absent), facts) * len(borrows))
     gone = max(lost, sum(1 for at in absent if at < facts.now - later))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tracecollect.cli.arrivals import remarks
-from tracecollect.model import SECOND, Instant, ServiceReport, Span, SpanKind, Trace
+from tracecollect.model import SECOND, Instant, ServiceReport, Span, SpanKind, Trace, TraceSummary
 
 LOCAL = 0x100
 ROOT = Span("t", "r", "", "GET /", SpanKind.SERVER, "shop", "i", Instant(10 * SECOND), SECOND)
@@ -38,6 +38,15 @@ def test_sampling_is_told_by_its_threshold():
     ((_, change),) = said(replace(ROOT, trace_state="rojo=1,ot=rv:1;th:8"), CHILD)
     assert "always_on" in change
     assert said(replace(ROOT, trace_state="ot=th:0"), CHILD) == []
+
+
+def test_sampling_is_told_by_the_ids_of_what_was_kept():
+    ids = [f"{number * 7919 % 2**64:016x}{number * 2**64 // 1000:016x}" for number in range(1, 100)]
+    newest = [TraceSummary(one, "shop", "GET /", Instant(0), 1, 1, 0, ("shop",)) for one in ids]
+    (remark,) = remarks((), (), newest)
+    assert remark.service == "shop"
+    assert "some 10 % of them are kept" in remark.text
+    assert "always_on" in remark.change
 
 
 def test_clocks_that_are_apart_are_told_with_how_much():
