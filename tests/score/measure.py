@@ -154,5 +154,5 @@ def _delay(watched: _Watched, requests: Sequence[Request], capture: Capture, gra
 def _last_heard(requests: Sequence[Request], traces: set[str]) -> dict[str, int]:
     """When the last request arrived that speaks of each trace."""
     wanted = {bytes.fromhex(one): one for one in traces}
-    spans = [one for one in requests if one.telemetry is Telemetry.TRACES]
-    return {trace: max(one.arrived for one in spans if raw in one.body) for raw, trace in wanted.items()}
+    told = [one for one in requests if one.telemetry is not Telemetry.METRICS]
+    return {trace: max(one.arrived for one in told if raw in one.body) for raw, trace in wanted.items()}
