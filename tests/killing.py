@@ -25,8 +25,8 @@ from tracecollect.receivers.process import Receivers
 
 # Seconds that the last pipeline has for what is left: many small batches on a busy machine.
 PATIENCE = float(os.environ.get("TRACECOLLECT_TORTURE_PATIENCE", "100"))
-# More spans than any of these senders gets acknowledged.
-_ALL = 100_000_000
+EVERY = 100_000_000
+"""More spans than any of these senders gets acknowledged."""
 EXPORT = f"/{SERVICES[Telemetry.TRACES]}/Export"
 
 
@@ -109,7 +109,7 @@ def stored(directory: Path, kind: str) -> list[str]:
 
         store = ClickHouseStore(f"chdb://{directory}/store")
         try:
-            return [span.span_id for span in store.spans((b"t" * 16).hex(), _ALL)]
+            return [span.span_id for span in store.spans((b"t" * 16).hex(), EVERY)]
         finally:
             store.close()
     with contextlib.closing(sqlite3.connect(directory / "store.db")) as connection:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from contract.receiver import trace_request
-from killing import run_and_kill, stored
+from killing import EVERY, run_and_kill, stored
 
 from tracecollect.errors import Busy, StoreError, StoreFull
 from tracecollect.journal import JournalReader, JournalWriter
@@ -56,7 +56,7 @@ def flaky(tmp_path: Path) -> Iterator[Flaky]:
 
 
 def kept(store: ClickHouseStore, trace: bytes = TRACE) -> list[str]:
-    return [one.span_id for one in store.spans(trace.hex(), 10_000_000)]
+    return [one.span_id for one in store.spans(trace.hex(), EVERY)]
 
 
 def test_hundreds_of_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:

@@ -166,8 +166,8 @@ def by_worker(used: Sequence[PoolSample]) -> Sequence[Sequence[PoolSample]]:
 
 
 def _goes_on(series: Sequence[PoolSample], now: Instant) -> bool:
-    """Was it heard of lately, by its own interval?"""
-    return (now - series[-1].at) * (len(series) - 1) <= _TAIL * (series[-1].at - series[0].at)
+    """Was it heard of lately, by its own interval? A start of its own for each point is no worker's."""
+    return len(series) >= _TAIL and (now - series[-1].at) * (len(series) - 1) <= _TAIL * (series[-1].at - series[0].at)
 
 
 def _beside(one: Sequence[PoolSample], other: Sequence[PoolSample]) -> bool:

@@ -73,7 +73,7 @@ def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | 
     borrows = [one for one in borrows if one.pool == pool] or borrows
     if borrows:
         begun = [one.at for one in borrows]
-        share = min(share, kept_share(one.trace_id for one in borrows if one.trace_id))
+        share = min(share, kept_share([one.trace_id for one in borrows if one.trace_id]))
         return Living(begun, _ends(borrows, facts), "borrows", share)
     alive = facts.alive.get(instance)
     return _Entries(alive, share) if alive else None

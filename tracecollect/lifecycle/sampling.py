@@ -6,24 +6,26 @@ the newer rule, only high ones). Random ids that all lie below a bound were cut 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 # Fewer ids than this tell nothing, and so improbable must it be that all of them lie below the bound by chance.
 _LEAST = 8
 _CHANCE = 1e-9
+# So many tell the share to a thousandth; a pool may have a million borrows, and is judged every few seconds.
+_ENOUGH = 2_000
 # A smaller share than this is no sampler's: such ids are counted up, not drawn.
 _SMALLEST = 0.0005
 _HALF = 1 << 63
 
 
-def kept_share(trace_ids: Iterable[str]) -> float:
-    """The share that was kept; 1 where the ids say nothing of a sampler.
+def kept_share(trace_ids: Sequence[str]) -> float:
+    """The share that was kept, by some two thousand of the ids; 1 where they say nothing of a sampler.
 
     The rules are those of the SDKs' `TraceIdRatioBased`: the low 64 bits (Go, PHP, Python, Ruby, Rust), these with a
     sign (Java), the high ones (.NET), all words combined (Node); and of consistent sampling (low 56 bits, from above).
     Ids whose random part is shorter are no such ids (Datadog), nor are those that begin with the time in it (X-Ray).
     """
-    ids = [int(one, 16) for one in set(trace_ids)]
+    ids = [int(one, 16) for one in set(trace_ids[:: 1 + len(trace_ids) // _ENOUGH])]
     if len(ids) < _LEAST or not any(one >> 64 & 0xFFFFFFFF for one in ids):
         return 1.0
     return min(_below(list(map(rule, ids))) for rule in _RULES)

@@ -68,6 +68,10 @@ def query(name: str) -> str:
     return _filled((files(__package__) / "queries" / f"{name}.sql").read_text("utf-8"))
 
 
+def _schema(name: str) -> str:
+    return _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
+
+
 def _filled(text: str) -> str:
     """With the pieces of SQL that several texts share."""
     for name in FRAGMENTS:
@@ -87,7 +91,7 @@ def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
 
     `retention` in seconds applies to received telemetry, `derived(retention)` to what the views read out of it.
     """
-    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
+    text = _schema(name)
     if not cluster:
         return [_render(text, "", f"{_DURABLE}, {_DEDUPLICATION}", retention)]
     local = text.replace(f"EXISTS {name}\n", f"EXISTS {name}_local ON CLUSTER '{cluster}'\n")
@@ -100,7 +104,7 @@ def table(name: str, *, retention: int, cluster: str = "") -> list[str]:
 
 def added(name: str, column: str, *, cluster: str = "") -> list[str]:
     """The statements that give an older table a column of `ADDED`; what is stored gets it in the background."""
-    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
+    text = _schema(name)
     (defined,) = re.findall(rf"^ +({column} .*?),?$(?=\n(?:    \w|\)))", text, flags=re.M | re.S)
     tables = (f"{name}_local ON CLUSTER '{cluster}'", f"{name} ON CLUSTER '{cluster}'") if cluster else (name,)
     add = [f"ALTER TABLE {one} ADD COLUMN IF NOT EXISTS {defined}" for one in tables]
@@ -109,7 +113,7 @@ def added(name: str, column: str, *, cluster: str = "") -> list[str]:
 
 def view(name: str, *, cluster: str = "") -> str:
     """The statement that makes one view; on a cluster it reads and feeds the shards' own tables."""
-    text = _filled((files(__package__) / "schema" / f"{name}.sql").read_text("utf-8"))
+    text = _schema(name)
     if not cluster:
         return text
     text = re.sub(rf"EXISTS {name} TO (\w+)", rf"EXISTS {name} ON CLUSTER '{cluster}' TO \1_local", text)

@@ -1,11 +1,9 @@
 -- These requests in each process: their entry spans, and the last thing that was done for them as far as it was told.
--- An entry span is a server's, a consumer's, a root, or called from another process. A client span without a parent is a
--- statement, not a request: it owns nothing. One question, because finding the spans costs more than reading them.
+-- One question, because finding the spans costs more than reading them.
 SELECT Instance AS instance, TraceId AS trace_id,
        groupUniqArrayIf(
            (SpanId, toString(ServiceName), toString(SpanName), toString(SpanKind), toUnixTimestamp64Nano(Timestamp), toUnixTimestamp64Nano(Timestamp) + Duration),
-           {entry_span}
-           AND NOT Open
+           {entry_span} AND NOT Open
        ) AS entries,
        maxIf(
            toUnixTimestamp64Nano(Timestamp) + Duration,
