@@ -8,6 +8,7 @@ paid per INSERT for planning it: eight dialects in one compact view cost 20 ms, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,13 +36,32 @@ def digest(sql: str) -> str:
     return hashlib.sha256(sql.encode()).hexdigest()
 
 
-def compiled(source: str, dialects: Sequence[Dialect]) -> str | None:
-    """The SELECT for one source table; None when no dialect reads it."""
+def compiled(source: str, dialects: Sequence[Dialect], known: Sequence[Dialect] = ()) -> str | None:
+    """The SELECT for one source table; None when no dialect reads it.
+
+    `known`: every dialect there is, where `dialects` are some of them. What an attribute means depends on all of them.
+    """
     if source == "otel_traces":
-        return _spans(dialects)
+        return _spans(dialects, known or dialects)
     if source == "otel_logs":
-        return _logs(dialects)
+        return _logs(dialects, known or dialects)
     return _samples(source.removeprefix("otel_metrics_"), dialects)
+
+
+def scopes_of(source: str, dialect: Dialect) -> tuple[str, ...]:
+    """The scopes whose rows of a source table a dialect reads."""
+    if source in SIGNALS:
+        kind = "spans" if source == "otel_traces" else "logs"
+        return tuple(dict.fromkeys(scope for one in dialect.rules if one.source == kind for scope in one.scopes))
+    mine = (one for one in dialect.series if one.table == source.removeprefix("otel_metrics_"))
+    return tuple(dict.fromkeys(scope for one in mine for scope in one.scopes))
+
+
+def in_scope(scope: str, scopes: Iterable[str]) -> bool:
+    """Is it one of these? A scope that ends with `.*` stands for all below it, as loggers are named."""
+    return any(
+        one in (scope, ANY_SCOPE) or (one.endswith(".*") and scope.startswith(one.removesuffix("*"))) for one in scopes
+    )
 
 
 def candidates(dialects: Iterable[Dialect], kind: str) -> tuple[str, ...]:
@@ -56,12 +76,12 @@ class _Numbered:
     rule: Rule
 
 
-def _spans(dialects: Sequence[Dialect]) -> str | None:
+def _spans(dialects: Sequence[Dialect], known: Sequence[Dialect]) -> str | None:
     rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "spans"]
     if not rules:
         return None
     scopes = sorted({scope for one in rules for scope in one.rule.scopes})
-    columns = _canonical(dialects, "SpanAttributes")
+    columns = _canonical(known, "SpanAttributes")
     inner = (
         f"SELECT ServiceName, Instance AS instance_, {_PROCESS} AS process_,\n"
         f"       TraceId, SpanId, ParentSpanId, SpanName, SpanKind,\n"
@@ -71,10 +91,10 @@ def _spans(dialects: Sequence[Dialect]) -> str | None:
         f"       Timestamp + toIntervalNanosecond(Duration) AS ended_, {columns}\n"
         f"  FROM otel_traces WHERE {_scope_test(scopes)}"
     )
-    return _select(rules, inner, "SpanName", _span_field)
+    return _sparing("SpanAttributes", "otel_traces", _select(rules, inner, "SpanName", _span_field))
 
 
-def _logs(dialects: Sequence[Dialect]) -> str | None:
+def _logs(dialects: Sequence[Dialect], known: Sequence[Dialect]) -> str | None:
     rules = [_Numbered(one, rule) for one in dialects for rule in one.rules if rule.source == "logs"]
     if not rules:
         return None
@@ -87,7 +107,7 @@ def _logs(dialects: Sequence[Dialect]) -> str | None:
     # The code that wrote an event took the connection; the code that wrote any other line is the library's own.
     event = "if(EventName != '', EventName, LogAttributes['event.name'])"
     stack = "concat(Body, LogAttributes['exception.stacktrace'])"
-    columns = _canonical(dialects, "LogAttributes", stack=stack, own_code=f"{event} != ''")
+    columns = _canonical(known, "LogAttributes", stack=stack, own_code=f"{event} != ''")
     inner = (
         f"SELECT ServiceName, Instance AS instance_, {_PROCESS} AS process_,\n"
         f"       TraceId, SpanId, '' AS ParentSpanId, Body, SeverityText,\n"
@@ -95,7 +115,15 @@ def _logs(dialects: Sequence[Dialect]) -> str | None:
         f"       {event} AS event_, {columns}\n"
         f"  FROM otel_logs WHERE {' OR '.join(asked)}"
     )
-    return _select(rules, inner, "event_", _log_field)
+    return _sparing("LogAttributes", "otel_logs", _select(rules, inner, "event_", _log_field))
+
+
+def _sparing(attributes: str, table: str, sql: str) -> str:
+    """With only the attributes that the text asks for: a look-up costs by the size of the map, and there are thirty."""
+    asked = sorted(set(re.findall(attributes + r"\[('(?:[^'\\]|\\.)*')\]", sql)))
+    fewer = f"mapFilter((k, v) -> k IN ({', '.join(asked)}), {attributes}) AS {attributes}"
+    source = f"(SELECT * EXCEPT ({attributes}), {fewer} FROM {table})"
+    return sql.replace(f"FROM {table} WHERE", f"FROM {source} WHERE")
 
 
 def _asked(rules: Sequence[_Numbered], field: str) -> Sequence[str]:

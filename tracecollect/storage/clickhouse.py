@@ -85,10 +85,17 @@ class ClickHouseStore(StoredHolds):
             self._engine.command(texts.query("keys_backfill"))
         for name in texts.VIEWS:
             self._engine.command(texts.view(name))
+        self._merge_seldom(made)
         self._keep_for(retention, cluster)
-        self.apply_dialects()
+        self._views.prepare()
         for part in self.broken_parts():
             _log.error("stored data could not be read and was moved away: %s", part)
+
+    def _merge_seldom(self, made: Mapping[str, str]) -> None:
+        """Say when parts are merged. Not to a server: it has its own administrator, or lacks the setting."""
+        for name in (*texts.TELEMETRY, *texts.DERIVED) if self._engine.embedded else ():
+            if texts.MERGING not in made[name]:
+                self._engine.command(f"ALTER TABLE {name} MODIFY SETTING {texts.MERGING}")
 
     def _keep_for(self, retention: int, cluster: str) -> None:
         """Change the retention of tables that were made with another."""
@@ -115,6 +122,7 @@ class ClickHouseStore(StoredHolds):
         """Store a batch; the same token again changes nothing, in the tables and in what is derived from them."""
         for table, columns in batch.tables.items():
             if columns.num_rows:
+                self._views.hear(table, columns)
                 self._engine.insert(table, columns, f"{batch.token}:{table}")
 
     # --- traces -------------------------------------------------------------------------------------

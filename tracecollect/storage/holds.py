@@ -6,15 +6,14 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from tracecollect.lifecycle import compile as compiler
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Window
 from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
-from tracecollect.storage import texts
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.remembered import Remembered
 from tracecollect.storage.rows import signal
 from tracecollect.storage.traffic import StoredTraffic
+from tracecollect.storage.views import DialectViews
 from tracecollect.storage.witnesses import bounds
 
 _log = logging.getLogger(__name__)
@@ -42,44 +41,7 @@ class StoredHolds(StoredTraffic):
             for rule in ("last", "count", "none", "cover")
         } | {"pairs": [(one.name, pair.name, one.version) for one, pair in pairs]}
         self._versions = [f"{one.name}/{one.version}" for one in self._dialects]
-
-    # --- dialects -----------------------------------------------------------------------------------
-
-    def apply_dialects(self) -> None:
-        """Make the views say what the dialects say now; apply new and raised ones to what is stored already."""
-        applied = {row["source"]: row for row in self._engine.rows("dialect_views_latest")}
-        existing = {row["name"] for row in self._engine.rows("table_texts")}
-        for source in (*compiler.SIGNALS, *compiler.SAMPLES):
-            sql = compiler.compiled(source, self._dialects)
-            if sql is None:
-                continue
-            before = applied.get(source)
-            view = compiler.view_name(source)
-            if before is not None and before["sha256"] == compiler.digest(sql) and view in existing:
-                continue
-            if view in existing:
-                self._engine.command(f"ALTER TABLE {view} MODIFY QUERY {sql}")
-            else:
-                self._engine.command(f"CREATE MATERIALIZED VIEW {view} TO {compiler.target(source)} AS {sql}")
-            self._backfill(source, set(before["dialects"]) if before else set())
-            self._note(source, sql)
-
-    def _backfill(self, source: str, known: set[str]) -> None:
-        """Rows may come twice when a dialect's text changed and its version did not: readers count facts once."""
-        new = [one for one in self._dialects if f"{one.name}/{one.version}" not in known]
-        sql = compiler.compiled(source, new) if new else None
-        if sql is None:
-            return
-        _log.debug("reading what is stored with the dialects %s", ", ".join(one.name for one in new))
-        columns = texts.columns_of(sql)
-        self._engine.command(f"INSERT INTO {compiler.target(source)} ({columns}) {sql}")
-
-    def _note(self, source: str, sql: str) -> None:
-        self._engine.command(
-            "INSERT INTO dialect_views (source, sha256, dialects)"
-            " VALUES ({source:String}, {sha:String}, {dialects:Array(String)})",
-            {"source": source, "sha": compiler.digest(sql), "dialects": self._versions},
-        )
+        self._views = DialectViews(engine, self._dialects)
 
     # --- keys and signals ---------------------------------------------------------------------------
 

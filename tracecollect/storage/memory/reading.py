@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tracecollect.lifecycle.compile import LIBRARIES, candidates
-from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Predicate, Rule, Series
+from tracecollect.lifecycle.compile import LIBRARIES, candidates, in_scope
+from tracecollect.lifecycle.dialects import Dialect, Predicate, Rule, Series
 from tracecollect.model import Instant, Signal
 from tracecollect.storage.memory.tables import LOCAL, LOCALITY, Row, end, instance
 
@@ -63,7 +63,9 @@ class Reading:
         for dialect in self._dialects:
             for pair in dialect.pairs:
                 rules = [one for one in dialect.rules if one.source == source and one.pair == pair]
-                fits = (one for one in rules if in_scope(row, one.scopes) and _holds(one.where, row, fields))
+                fits = (
+                    one for one in rules if in_scope(row["ScopeName"], one.scopes) and _holds(one.where, row, fields)
+                )
                 rule = next(fits, None)
                 if rule is not None:
                     yield self._signal(dialect, rule, row, fields)
@@ -130,14 +132,6 @@ class Reading:
             " reason": said("reason"),
             " code": _code(said("function"), said("file"), said("line")),
         }
-
-
-def in_scope(row: Row, scopes: Sequence[str]) -> bool:
-    """Is the row of one of these scopes? One that ends with `.*` stands for all below it."""
-    scope = row["ScopeName"]
-    return any(
-        one in (scope, ANY_SCOPE) or (one.endswith(".*") and scope.startswith(one.removesuffix("*"))) for one in scopes
-    )
 
 
 def _holds(where: Sequence[Predicate], row: Row, fields: Mapping[str, str]) -> bool:
@@ -229,7 +223,11 @@ def _expression(text: str) -> re.Pattern[str]:
 
 def _is_point_of(series: Series, row: Row) -> bool:
     fields = {f"attr:{name}": value for name, value in row["Attributes"].items()}
-    return in_scope(row, series.scopes) and row["MetricName"] in series.metrics and _holds(series.where, row, fields)
+    return (
+        in_scope(row["ScopeName"], series.scopes)
+        and row["MetricName"] in series.metrics
+        and _holds(series.where, row, fields)
+    )
 
 
 def _point(dialect: Dialect, series: Series, row: Row) -> Point:
