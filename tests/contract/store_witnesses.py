@@ -131,7 +131,7 @@ class WitnessesContract:
         assert list(one.at) == [instant(1), instant(2), instant(5)]
         assert one.back == {instant(2)}
 
-    def test_paths_that_give_back_after_their_owner_are_told(self, store: Store, world: World) -> None:
+    def test_how_paths_give_back_is_told_and_which_do_so_after_their_owner(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")
         for at, back in ((0, 0.5), (10, 4), (20, 7)):
             entry = shop.entry("GET /export", at, at + 1)
@@ -141,9 +141,13 @@ class WitnessesContract:
         shop.span("none.open", 30, 30.2, parent=prompt, scope=SCOPE, hold="prompt")
         shop.span("none.close", 30, 30.5, parent=prompt, scope=SCOPE, hold="prompt")
         tell(store, world.items)
-        (one,) = store.late_returns(["i"], ALL)
-        assert (one.dialect, one.pair, one.entry) == ("contract", "none", "GET /export")
-        assert (one.closed, one.late, one.latest) == (3, 2, 6 * SECOND)
+        found = store.returns(["i"], ALL)
+        told = {(one.dialect, one.pair, one.entry): (one.closed, one.late, one.latest) for one in found.paths}
+        assert told == {
+            ("contract", "none", "GET /export"): (3, 2, 6 * SECOND),
+            ("contract", "none", "GET /"): (1, 0, -SECOND // 2),
+        }
+        assert found.share == 1
 
     def test_who_lives_at_a_moment_is_counted(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")

@@ -42,7 +42,7 @@ def counted(facts: Facts, pools: Iterable[Counted], named: Iterable[Finding]) ->
         already = sum(one.leaked_count for one in known)
         if pool.leaked - already < FEWEST:
             continue
-        more = _eliminated(facts, pool, traces) if pool.by == "borrows" else []
+        more = _eliminated(facts, pool, traces) if pool.by == "borrows" and pool.seen_share >= 1 else []
         found += [*more, _counted(facts, pool, already + sum(one.leaked_count for one in more))]
     return found
 

@@ -16,8 +16,8 @@ from tracecollect.ports import (
     HoldReader,
     InstanceSeen,
     KeyTotals,
-    LateReturns,
     OpenKey,
+    Returns,
     Served,
     Session,
     SpanLoss,
@@ -43,9 +43,10 @@ class Reader(HoldReader, WitnessReader, Protocol):
 class Facts:
     """One window of the world. `signals` are those of the open keys only: the small remainder.
 
-    The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, late returns,
-    waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the database
-    saw idle in a transaction, by the trace that used each last; `activity` is what each process last did for a trace.
+    The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, how paths give
+    back, waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the
+    database saw idle in a transaction, by the trace that used each last; `activity` is what each process last did for
+    a trace.
     """
 
     window: Window
@@ -60,7 +61,7 @@ class Facts:
     instances: Sequence[InstanceSeen] = ()
     taken: Sequence[Taken] = ()
     minutes: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    late: Sequence[LateReturns] = ()
+    returns: Returns = field(default_factory=Returns)
     waits: Sequence[Wait] = ()
     served: Mapping[str, Served] = field(default_factory=dict)
     alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
@@ -154,7 +155,7 @@ def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
     either = accused | out
     traces = {one.trace_id for found in facts.signals.values() for one in found if one.trace_id}
     loss = ask.submit(reader.loss, services, window, grace=grace, enough=_enough(facts.totals))
-    late = ask.submit(reader.late_returns, accused, window)
+    returns = ask.submit(reader.returns, accused, window)
     borrows = ask.submit(reader.borrows, out, window)
     taken = ask.submit(reader.taken, accused, window)
     minutes = ask.submit(reader.minutes, accused, window)
@@ -166,7 +167,7 @@ def _with_witnesses(facts: Facts, reader: Reader, ask: Executor) -> Facts:
         facts,
         alive=_alive(facts, reader, out),
         loss={one.instance: one for one in loss.result()},
-        late=late.result(),
+        returns=returns.result(),
         borrows=borrows.result(),
         taken=taken.result(),
         minutes=minutes.result(),

@@ -132,7 +132,7 @@ def _only(values: set[str]) -> str:
 
 def _confidence(verdict: Verdict, group: Sequence[Accused]) -> float:
     """What lost telemetry leaves of certainty, raised by a second witness; a suspicion is little better than even."""
-    sure = 1 - group[0].world.lost_share
+    sure = 1 - max(one.opinion.lost for one in group)
     if verdict is not Verdict.LEAKED:
         return round(max(0.05, min(sure, 0.6)), 2)
     if any(one.opinion.witness for one in group):
@@ -164,7 +164,7 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
             EvidenceKind.OBSERVED,
             f"in the same process {world.keys - world.opened} of {world.keys} holds did come back: a return is seen",
         ),
-        Evidence(EvidenceKind.OBSERVED, _loss_text(world)),
+        Evidence(EvidenceKind.OBSERVED, _loss_text(world, max(one.opinion.lost for one in group))),
         *_metric_says(world),
     ]
     reasons = Counter(one.opinion.reason for one in group)
@@ -192,12 +192,12 @@ def _metric_says(world: World) -> Sequence[Evidence]:
     return []
 
 
-def _loss_text(world: World) -> str:
+def _loss_text(world: World, lost: float) -> str:
     if world.loss is None or not world.loss.referred:
         return "span loss of this process could not be measured"
     return (
         f"{world.loss.missing} of {world.loss.referred} spans that others refer to are missing; "
-        f"lost spans could explain {100 * world.lost_share:.0f} % of the open holds"
+        f"lost spans could explain {100 * lost:.0f} % of these holds"
     )
 
 

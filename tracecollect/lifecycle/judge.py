@@ -28,7 +28,7 @@ from tracecollect.model import (
     Signal,
     Verdict,
 )
-from tracecollect.ports import OpenKey
+from tracecollect.ports import OpenKey, SpanLoss
 
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 """The verdicts that say: somebody forgot this."""
@@ -64,13 +64,15 @@ def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
     ]
     only = only_names(facts)
     names = [_pool(run) or only.get(key.instance, "") for key, run in holds]
-    worlds = _worlds(facts, holds, names, pools)
-    beside = Surroundings(facts, holds)
+    requests = [facts.owners.get((key.instance, run[0].trace_id), ()) for key, run in holds]
+    mine = [owner_of(run, owners) for (_, run), owners in zip(holds, requests, strict=True)]
+    unowned = {(key.instance, run[0].trace_id) for (key, run), one in zip(holds, mine, strict=True) if one is None}
+    worlds = _worlds(facts, holds, names, pools, Counter(instance for instance, _ in unowned))
+    beside = Surroundings(facts, holds, mine)
     found = []
-    for (key, run), name in zip(holds, names, strict=True):
+    for (key, run), name, owners, owner in zip(holds, names, requests, mine, strict=True):
         world = worlds[key.instance, key.dialect, key.pair]
-        owners = facts.owners.get((key.instance, run[0].trace_id), ())
-        around = beside.of(key, run, owner_of(run, owners))
+        around = beside.of(key, run, owner)
         found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world, name))
     return _one_voice(facts, found)
 
@@ -81,7 +83,11 @@ def _pool(run: Sequence[Signal]) -> str:
 
 
 def _worlds(
-    facts: Facts, holds: Sequence[Held], names: Sequence[str], pools: Sequence[Counted]
+    facts: Facts,
+    holds: Sequence[Held],
+    names: Sequence[str],
+    pools: Sequence[Counted],
+    running: Mapping[str, int],
 ) -> Mapping[tuple[str, str, str], World]:
     opened = Counter((key.instance, key.dialect, key.pair) for key, _ in holds)
     keys: Counter[tuple[str, str, str]] = Counter()
@@ -104,12 +110,17 @@ def _worlds(
             keys=keys[pair],
             opened=count,
             stray_closes=stray[pair],
-            loss=facts.loss.get(pair[0]),
+            loss=_less(facts.loss.get(pair[0]), running[pair[0]]),
             ended=facts.ended,
             **metrics.about(pair[0], mine[pair]),
         )
         for pair, count in opened.items()
     }
+
+
+def _less(loss: SpanLoss | None, running: int) -> SpanLoss | None:
+    """Without the entry spans that are missing because their requests still run, as their open holds show."""
+    return loss and replace(loss, missing=max(0, loss.missing - running))
 
 
 def _pair(key: OpenKey) -> tuple[str, str, str]:

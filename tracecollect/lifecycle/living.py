@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.sampling import kept_share
-from tracecollect.model import SECOND, Instant
+from tracecollect.model import SECOND, Instant, PoolSample
 from tracecollect.ports import Borrow, Served, SpanLoss
 
 # Fewer requests than this tell nothing about the share that is traced.
 _LEAST_SERVED = 20
 _ALL_SEEN = 0.95
+_MOST_SEEN = 0.7
 LONGEST = 3600 * SECOND
 """Nobody holds a connection for longer than this without a sign."""
 
@@ -74,6 +75,7 @@ def living_of(facts: Facts, instance: str, dialect: str, pool: str) -> Living | 
     if borrows:
         begun = [one.at for one in borrows]
         share = min(share, kept_share([one.trace_id for one in borrows if one.trace_id]))
+        share = min(share, _counted_share(facts, instance, pool, borrows))
         return Living(begun, _ends(borrows, facts), "borrows", share)
     alive = facts.alive.get(instance)
     return _Entries(alive, share) if alive else None
@@ -106,6 +108,24 @@ def _rate(borrows: Sequence[Borrow], absent: int, facts: Facts) -> float:
         return 0.0
     asked = math.ceil(absent * min(1.0, loss.referred / len(borrows)))
     return max(0, loss.missing - asked) / loss.referred
+
+
+def _counted_share(facts: Facts, instance: str, pool: str, borrows: Sequence[Borrow]) -> float:
+    """Which part of what the pool says it lent is traced: the only trace that tail sampling leaves. 1 where most is.
+
+    Dialects differ in what they call a borrow, hence the wide margin; spans come later than metrics, hence the grace.
+    """
+    series: dict[tuple[str, Instant], list[PoolSample]] = {}
+    for one in facts.samples:
+        mine = one.instance == instance and one.pool == pool and one.measure == "acquires"
+        if mine and one.at <= facts.now - facts.grace:
+            series.setdefault((one.dialect, one.since), []).append(one)
+    if not series:
+        return 1.0
+    begin, end = min(one[0].at for one in series.values()), max(one[-1].at for one in series.values())
+    lent = sum(max(0.0, found[-1].value - found[0].value) for found in series.values())
+    seen = sum(1 for one in borrows if begin < one.at <= end)
+    return 1.0 if lent < _LEAST_SERVED or seen >= _MOST_SEEN * lent else max(seen / lent, 0.001)
 
 
 def _share(served: Served | None) -> float:

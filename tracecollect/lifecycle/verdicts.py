@@ -20,6 +20,8 @@ _AFTERWARDS = SECOND
 # binomial test is satisfied and yet 41 of 240 names would be wrong.
 _MOST_LOST = 0.10
 _RARE = 1e-3
+# Where chance leaves as many open in one process of five, that they are open is no news.
+_COMMON = 0.2
 ABANDONED = "abandoned"
 """The reason of a signal that says: the process ended in order while this was held."""
 # One hold in so many that comes back after its owner may be an accident; more often it is how the path works.
@@ -28,6 +30,18 @@ _HANDS_ON = 0.01
 _PATIENCE = 3
 REPORTED = "reported"
 """The reason of a signal that is a pool's own report about a hold (a leak line), not something done with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The holds of one entry operation: how many are open, and about how many came back.
+
+    Loss strikes by traffic and a leak strikes its path: one open hold of a path on which hundreds came back is most
+    likely one whose end got lost, ten of the twelve of another path are not, though their pool has the same loss.
+    """
+
+    opened: int
+    closed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,29 @@ class World:
         """How probable it is that lost ends alone left this many keys open (binomial, upper bound of the loss)."""
         return _at_least(self.opened, self.keys, self._upper)
 
+    def lost_on(self, path: Path | None) -> float:
+        """Which share of a path's open holds lost ends would explain; of all, where no loss was seen to compare by."""
+        if path is None or not self._struck:
+            return self.lost_share
+        return min(1.0, self._mean * (path.opened + path.closed) / path.opened)
+
+    def chance_on(self, path: Path | None) -> float:
+        """How probable it is that lost ends alone left so many keys of a path open."""
+        if path is None or not self._struck:
+            return self.chance
+        return _at_least(path.opened, path.opened + math.ceil(path.closed), self._upper)
+
+    def common(self, path: Path | None) -> bool:
+        """Does the measured loss often leave so many open, of all or of this path?"""
+        if path is None or not self._struck:
+            return False
+        of_path = _at_least(path.opened, path.opened + math.ceil(path.closed), self._mean)
+        return max(of_path, _at_least(self.opened, self.keys, self._mean)) >= _COMMON
+
+    @property
+    def _struck(self) -> bool:
+        return self.loss is not None and self.loss.missing > 0
+
     @property
     def confirmed(self) -> bool:
         """The pool's own metric counts as many out, whatever spans got lost."""
@@ -90,7 +127,7 @@ class Beside:
     that it would have been; `gap`: the stream of its process broke off just then; `young`: it is one of few that the
     process took in its first minute, and its work went on; `late`: how its path returns connections after the owner;
     `session`: the database itself saw its session idle in a transaction when the owner had long ended; `active`: when
-    the process last did anything for this request.
+    the process last did anything for this request; `path`: the holds of its entry operation.
     """
 
     taken_again: bool = False
@@ -100,6 +137,7 @@ class Beside:
     late: LateReturns | None = None
     session: bool = False
     active: int = 0
+    path: Path | None = None
 
 
 NOTHING = Beside()
@@ -109,13 +147,14 @@ NOTHING = Beside()
 class Opinion:
     """A verdict on one hold, with the sentence that gives its reason. No verdict: nothing is said of it.
 
-    `witness`: the independent voice that confirms it, if any.
+    `witness`: the independent voice that confirms it, if any; `lost`: how probably its end only got lost.
     """
 
     verdict: Verdict | None
     reason: str
     owner: Owner | None = None
     witness: str = ""
+    lost: float = 0.0
 
 
 def last_sign(signals: Sequence[Signal]) -> Instant:
@@ -211,15 +250,29 @@ def _weighed(owner: Owner, world: World, beside: Beside) -> Opinion:
         return Opinion(None, "the pool's own metric has none out: it came back, or was thrown away", owner)
     if world.refuted:
         return Opinion(Verdict.SUSPECTED, f"the pool's own metric says that only {world.out} are out", owner)
+    if world.confirmed and world.common(beside.path):
+        reason = "the pool's own metric has more out, but lost spans explain as many of this operation as are open"
+        return Opinion(Verdict.SUSPECTED, reason, owner, lost=world.lost_on(beside.path))
     if world.confirmed:
         reason = "its owner ended, nothing happened in it any more, and the pool's own metric has as many out"
         return Opinion(Verdict.LEAKED, reason, owner, "metric")
     if world.stray_closes >= world.opened:
         return Opinion(Verdict.SUSPECTED, "as many releases came without their acquire: spans get lost here", owner)
-    if world.chance >= _RARE or world.lost_share > _MOST_LOST:
-        share = round(100 * world.lost_share)
-        return Opinion(Verdict.SUSPECTED, f"lost spans could explain up to {share} % of these", owner)
-    return Opinion(Verdict.LEAKED, "its owner ended, nothing happened in it any more, and no release came", owner)
+    return _by_loss(owner, world, beside.path)
+
+
+def _by_loss(owner: Owner, world: World, path: Path | None) -> Opinion:
+    """Nobody but the spans speaks of it: how many would be open if some got lost and no more?"""
+    if world.common(path):
+        return Opinion(
+            None, "as many of its kind are open as lost spans explain: its end is most likely among them", owner
+        )
+    lost = world.lost_on(path)
+    if world.chance_on(path) >= _RARE or lost > _MOST_LOST:
+        reason = f"lost spans could explain up to {round(100 * lost)} % of these"
+        return Opinion(Verdict.SUSPECTED, reason, owner, lost=lost)
+    reason = "its owner ended, nothing happened in it any more, and no release came"
+    return Opinion(Verdict.LEAKED, reason, owner, lost=lost)
 
 
 def acquired_at(signals: Sequence[Signal]) -> Instant:

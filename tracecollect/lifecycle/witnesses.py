@@ -10,9 +10,9 @@ from typing import TypedDict
 from tracecollect.lifecycle.counts import Counted, by_worker
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
-from tracecollect.lifecycle.verdicts import Beside, acquired_at, last_sign
+from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SpanKind
-from tracecollect.ports import OpenKey, Taken
+from tracecollect.ports import LateReturns, OpenKey, Taken
 
 Held = tuple[OpenKey, Sequence[Signal]]
 _MINUTE = 60
@@ -34,17 +34,20 @@ COLLECTED = "collected"
 class Surroundings:
     """Looks around each open hold."""
 
-    def __init__(self, facts: Facts, holds: Sequence[Held]) -> None:
+    def __init__(self, facts: Facts, holds: Sequence[Held], owners: Sequence[Owner | None]) -> None:
+        """`owners`: the entry span of each hold."""
         self._facts = facts
         self._identities = _Identities(facts.taken)
-        self._late = {(one.instance, one.dialect, one.pair, one.entry): one for one in facts.late}
+        self._returns = {(one.instance, one.dialect, one.pair, one.entry): one for one in facts.returns.paths}
+        self._open = Counter(_path(key, owner) for (key, _), owner in zip(holds, owners, strict=True) if owner)
         self._sites = Counter(_site(key, run) for key, run in holds)
 
     def of(self, key: OpenKey, run: Sequence[Signal], owner: Owner | None) -> Beside:
         """Everything that is known beside the hold's own signals."""
         began, sign = acquired_at(run), last_sign(run)
         connection = next((one.connection_id for one in run if one.connection_id), "")
-        late = self._late.get((key.instance, key.dialect, key.pair, owner.name)) if owner else None
+        path = _path(key, owner) if owner else None
+        late = self._returns.get(path) if path else None
         back = Instant(max(sign, owner.end + (late.latest if late else 0))) if owner else sign
         again, missed = self._identities.after(key.instance, run[-1].pool, connection, max(began, sign), back)
         return Beside(
@@ -55,7 +58,14 @@ class Surroundings:
             session=self._saw(run, owner),
             active=self._facts.activity.get((key.instance, run[0].trace_id), Instant(0)),
             late=late,
+            path=self._kept(path, late) if path else None,
         )
+
+    def _kept(self, path: tuple[str, str, str, str], known: LateReturns | None) -> Path:
+        share = self._facts.returns.share
+        # Of a path that is not among a sample of the traces, less than one of that sample came back.
+        unseen = 0.0 if share >= 1 else 1 / share
+        return Path(self._open[path], known.closed / share if known else unseen)
 
     def _saw(self, run: Sequence[Signal], owner: Owner | None) -> bool:
         """Did the database see the session of this request idle in a transaction after the request had ended?"""
@@ -69,6 +79,10 @@ class Surroundings:
         # A request that kept one has forgotten it, unless it stays at that; a job at the start may mean to.
         settled = min(heard, self._facts.now) - began > _SETTLED
         return settled or (owner is not None and owner.kind not in (SpanKind.SERVER, SpanKind.CONSUMER))
+
+
+def _path(key: OpenKey, owner: Owner) -> tuple[str, str, str, str]:
+    return key.instance, key.dialect, key.pair, owner.name
 
 
 def _site(key: OpenKey, run: Sequence[Signal]) -> tuple[str, str, str, str]:

@@ -59,6 +59,9 @@ from tracecollect.ports.holds import (
     RequestsSeen as RequestsSeen,
 )
 from tracecollect.ports.holds import (
+    Returns as Returns,
+)
+from tracecollect.ports.holds import (
     Served as Served,
 )
 from tracecollect.ports.holds import (

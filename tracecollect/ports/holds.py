@@ -150,6 +150,14 @@ class LateReturns:
 
 
 @dataclass(frozen=True, slots=True)
+class Returns:
+    """How paths give their connections back, read from a share of the traces: a path that is not there gave none."""
+
+    paths: Sequence[LateReturns] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Lived:
     """The local root spans of some requests in order of start, and when each process last did something for a request.
 
@@ -204,8 +212,8 @@ class WitnessReader(Protocol):
     def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
         """The minutes (unix seconds of their beginning) in which each process was heard of, in order."""
 
-    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
-        """Paths whose connections came back after their owner had ended, from a sample of the traces."""
+    def returns(self, instances: Iterable[str], window: Window) -> Returns:
+        """How the paths of these processes give back, from a sample of the traces where they are many."""
 
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
         """How many entry spans lived at each moment; empty where none was ever seen."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Window
-from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, SpanLoss
+from tracecollect.ports import InstanceSeen, KeyTotals, LateReturns, OpenKey, Returns, SpanLoss
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.remembered import Remembered
 from tracecollect.storage.rows import signal
@@ -123,21 +123,18 @@ class StoredHolds(StoredTraffic):
             found = self._engine.rows("holds_loss", **question, below=_ALL_IDS)
         return [SpanLoss(row["instance"], row["referred"], row["missing"]) for row in found]
 
-    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
-        """Paths whose connections came back after their owner had ended, from a sample of many traces."""
+    def returns(self, instances: Iterable[str], window: Window) -> Returns:
+        """How the paths of these processes give back, from a sample of the traces where they are many."""
         wanted = set(instances)
         spans = sum(one.spans for one in self.instances(window) if one.instance in wanted)
         asked = self._of(wanted, window) | {"limit": _MOST_CLOSED}
-        found = self._rows("holds_late", asked | {"below": _share_of_ids(_TELLING, spans)})
-        if not found and spans > _TELLING:
-            found = self._rows("holds_late", asked | {"below": _ALL_IDS})
-        return [
-            LateReturns(
-                row["instance"], row["dialect"], row["pair"], row["entry"], row["closed"], row["late"], row["latest"]
-            )
-            for row in found
-            if row["late"]
-        ]
+        found, share = self._rows("holds_returns", asked | {"below": _share_of_ids(_TELLING, spans)}), 1.0
+        if found and spans > _TELLING:
+            share = _TELLING / spans
+        elif spans > _TELLING:
+            found = self._rows("holds_returns", asked | {"below": _ALL_IDS})
+        names = ("instance", "dialect", "pair", "entry", "closed", "late", "latest")
+        return Returns([LateReturns(**{name: row[name] for name in names}) for row in found], share)
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:
         """Pool metrics under canonical names in order of time."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tracecollect.lifecycle.verdicts import World, judge_hold
+from tracecollect.lifecycle.verdicts import Beside, Path, World, judge_hold
 from tracecollect.model import SECOND, Instant, Owner, Role, Signal, SignalKind, Verdict
 from tracecollect.ports import SpanLoss
 
@@ -79,6 +79,27 @@ def test_what_lost_telemetry_could_explain_is_suspected_only(world):
 def test_many_open_holds_are_leaked_in_spite_of_a_little_loss():
     world = replace(WORLD, keys=1000, opened=400, loss=SpanLoss("i", 50_000, 50))
     assert judge_hold([use(100)], [ENDED], world).verdict is Verdict.LEAKED
+
+
+LOSSY = replace(WORLD, keys=300, opened=25, loss=SpanLoss("i", 5000, 50))
+
+
+@pytest.mark.parametrize(
+    ("world", "path", "verdict"),
+    [
+        pytest.param(LOSSY, Path(12, 8), Verdict.LEAKED, id="most of its path are open"),
+        pytest.param(LOSSY, Path(9, 60), Verdict.LEAKED, id="far more of its path than got lost"),
+        pytest.param(LOSSY, Path(2, 10), Verdict.SUSPECTED, id="more than got lost, but few"),
+        pytest.param(LOSSY, Path(1, 60), None, id="one of sixty, of which loss takes one every other time"),
+        pytest.param(replace(LOSSY, opened=4), Path(4, 2), None, id="the process has no more open than loss leaves"),
+        pytest.param(replace(LOSSY, loss=SpanLoss("i", 5000, 0)), Path(1, 60), Verdict.LEAKED, id="nothing got lost"),
+        pytest.param(LOSSY, None, Verdict.SUSPECTED, id="its path is not known"),
+        pytest.param(replace(LOSSY, counted=25), Path(12, 8), Verdict.LEAKED, id="the metric has as many out"),
+        pytest.param(replace(LOSSY, counted=25), Path(1, 60), Verdict.SUSPECTED, id="it has, but of others"),
+    ],
+)
+def test_loss_is_weighed_against_the_holds_of_the_same_path(world, path, verdict):
+    assert judge_hold([use(100)], [ENDED], world, Beside(path=path)).verdict is verdict
 
 
 def test_the_verdict_does_not_turn_with_the_hours():

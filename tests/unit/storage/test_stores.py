@@ -155,7 +155,7 @@ def answers(store: Store, window: Window) -> dict[str, object]:
         "loss": store.loss(["shop", "bank"], window, grace=SECOND, enough=10**6),
         "instances": store.instances(window),
         "minutes": store.minutes(everyone, window),
-        "late": store.late_returns(everyone, window),
+        "returns": store.returns(everyone, window).paths,
         "waits": store.waits(everyone, window, least=SECOND),
         "alive": store.alive("shop", "i", [instant(at) for at in range(90)], window),
         "living": store.lived(traces, window).owners,

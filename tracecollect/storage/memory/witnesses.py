@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Pair
 from tracecollect.model import SECOND, Instant, ProcessSample, Role, Signal, SignalKind, Window
-from tracecollect.ports import Borrow, LateReturns, Served, Session, Taken, Wait
+from tracecollect.ports import Borrow, LateReturns, Returns, Served, Session, Taken, Wait
 from tracecollect.storage.memory.holds import HOUR, RememberedHolds, grouped, minute, span_of
 from tracecollect.storage.memory.tables import Row, end, instance
 
@@ -155,8 +155,8 @@ class RememberedWitnesses(RememberedHolds):
         by_process = grouped((one for one in heard if one.instance in wanted), lambda one: one.instance)
         return {name: sorted({minute(one.at) // SECOND for one in found}) for name, found in by_process.items()}
 
-    def late_returns(self, instances: Iterable[str], window: Window) -> Sequence[LateReturns]:
-        """Paths whose connections came back after their owner had ended, of all traces."""
+    def returns(self, instances: Iterable[str], window: Window) -> Returns:
+        """How the paths of these processes give back, of all traces."""
         ends = [one for one in self._of(instances, window) if one.role in (Role.OPEN, Role.CLOSE)]
         after: dict[tuple[str, str, str, str], list[int]] = {}
         for (process, dialect, pair, _), found in grouped(
@@ -168,11 +168,12 @@ class RememberedWitnesses(RememberedHolds):
             if came_back is not None and owners:
                 late = came_back - max(map(end, owners))
                 after.setdefault((process, dialect, pair, owners[0]["SpanName"]), []).append(late)
-        return [
-            LateReturns(*path, len(found), sum(one > SECOND for one in found), max(found))
-            for path, found in after.items()
-            if max(found) > SECOND
-        ]
+        return Returns(
+            [
+                LateReturns(*path, len(found), sum(one > SECOND for one in found), max(found))
+                for path, found in after.items()
+            ]
+        )
 
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
         """How many entry spans lived at each moment; empty where none was ever seen."""

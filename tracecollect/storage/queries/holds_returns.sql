@@ -1,5 +1,5 @@
--- Of the holds that came back: how many did so more than a second after the request or job that took them had ended,
--- and how long after at the most. Paths that hand their connection to somebody else show here. Traces are sampled by id.
+-- How many holds of each path came back, and how many of them more than a second after the request or job that took them
+-- had ended, how long after at the most. Paths that hand their connection to somebody else show here. Traces are sampled by id.
 WITH closed AS
 (
     SELECT instance, dialect, pair, key, max(trace_id) AS trace, maxIf(at, role = 'close') AS came_back
