@@ -28,7 +28,7 @@ from tracecollect.model import (
     Signal,
     Verdict,
 )
-from tracecollect.ports import OpenKey, SpanLoss
+from tracecollect.ports import OpenKey
 
 ACCUSING = (Verdict.LEAKED, Verdict.SUSPECTED)
 """The verdicts that say: somebody forgot this."""
@@ -66,7 +66,12 @@ def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
     names = [_pool(run) or only.get(key.instance, "") for key, run in holds]
     requests = [facts.owners.get((key.instance, run[0].trace_id), ()) for key, run in holds]
     mine = [owner_of(run, owners) for (_, run), owners in zip(holds, requests, strict=True)]
-    unowned = {(key.instance, run[0].trace_id) for (key, run), one in zip(holds, mine, strict=True) if one is None}
+    old = facts.now - facts.grace
+    unowned = {
+        (key.instance, run[0].trace_id)
+        for (key, run), owner in zip(holds, mine, strict=True)
+        if owner is None and run[0].at <= old
+    }
     worlds = _worlds(facts, holds, names, pools, Counter(instance for instance, _ in unowned))
     beside = Surroundings(facts, holds, mine)
     found = []
@@ -110,17 +115,13 @@ def _worlds(
             keys=keys[pair],
             opened=count,
             stray_closes=stray[pair],
-            loss=_less(facts.loss.get(pair[0]), running[pair[0]]),
+            loss=facts.loss.get(pair[0]),
+            running=running[pair[0]],
             ended=facts.ended,
             **metrics.about(pair[0], mine[pair]),
         )
         for pair, count in opened.items()
     }
-
-
-def _less(loss: SpanLoss | None, running: int) -> SpanLoss | None:
-    """Without the entry spans that are missing because their requests still run, as their open holds show."""
-    return loss and replace(loss, missing=max(0, loss.missing - running))
 
 
 def _pair(key: OpenKey) -> tuple[str, str, str]:

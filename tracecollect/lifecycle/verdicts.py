@@ -49,7 +49,7 @@ class World:
     """What surrounds the open holds of one pair in one process.
 
     `counted`: how many the pool's own metric says are out that nobody living holds (None: no metric tells);
-    `out`: how many it says are out at all.
+    `out`: how many it says are out at all; `running`: how many requests have open holds and no entry span yet.
     """
 
     now: Instant
@@ -63,6 +63,7 @@ class World:
     out: int | None = None
     collected: int = 0
     ended: bool = False
+    running: int = 0
 
     @property
     def lost_share(self) -> float:
@@ -88,10 +89,14 @@ class World:
 
     def common(self, path: Path | None) -> bool:
         """Does the measured loss often leave so many open, of all or of this path?"""
-        if path is None or not self._struck:
+        if path is None or self.loss is None:
             return False
-        of_path = _at_least(path.opened, path.opened + math.ceil(path.closed), self._mean)
-        return max(of_path, _at_least(self.opened, self.keys, self._mean)) >= _COMMON
+        # An entry span is missing, too, while its request runs: who has an open hold and no owner is no loss. Loss is
+        # measured on a sample of the traces.
+        running = self.running * min(1.0, self.loss.referred / max(1, self.keys))
+        rate = max(0.0, self.loss.missing - running) / max(1, self.loss.referred)
+        of_path = _at_least(path.opened, path.opened + math.ceil(path.closed), rate)
+        return max(of_path, _at_least(self.opened, self.keys, rate)) >= _COMMON
 
     @property
     def _struck(self) -> bool:
