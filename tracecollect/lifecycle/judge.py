@@ -106,6 +106,9 @@ def _worlds(
     mine: dict[tuple[str, str, str], set[str]] = {}
     for (key, _), name in zip(holds, names, strict=True):
         mine.setdefault(_pair(key), set()).add(name)
+    traces: dict[tuple[str, str], set[str]] = {}
+    for (key, run), name in zip(holds, names, strict=True):
+        traces.setdefault((key.instance, name), set()).add(run[0].trace_id or key.key)
     metrics = PoolsSay(facts, pools)
     return {
         pair: World(
@@ -117,6 +120,7 @@ def _worlds(
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
             running=running[pair[0]],
+            together=len(set().union(*(traces[pair[0], name] for name in mine[pair]))),
             ended=facts.ended,
             **metrics.about(pair[0], mine[pair]),
         )

@@ -115,11 +115,13 @@ def _counted_share(facts: Facts, instance: str, pool: str, borrows: Sequence[Bor
 
     Dialects differ in what they call a borrow, hence the wide margin; spans come later than metrics, hence the grace.
     """
+    lends = [one for one in facts.samples if one.instance == instance and one.measure == "acquires"]
+    lends = [one for one in lends if one.at <= facts.now - facts.grace]
+    # Metrics may name a pool by less than spans do; of several none is taken for another.
+    mine = [one for one in lends if one.pool == pool] or (lends if len({one.pool for one in lends}) == 1 else [])
     series: dict[tuple[str, Instant], list[PoolSample]] = {}
-    for one in facts.samples:
-        mine = one.instance == instance and one.pool == pool and one.measure == "acquires"
-        if mine and one.at <= facts.now - facts.grace:
-            series.setdefault((one.dialect, one.since), []).append(one)
+    for one in mine:
+        series.setdefault((one.dialect, one.since), []).append(one)
     if not series:
         return 1.0
     begin, end = min(one[0].at for one in series.values()), max(one[-1].at for one in series.values())

@@ -49,7 +49,8 @@ class World:
     """What surrounds the open holds of one pair in one process.
 
     `counted`: how many the pool's own metric says are out that nobody living holds (None: no metric tells);
-    `out`: how many it says are out at all; `running`: how many requests have open holds and no entry span yet.
+    `out`: how many it says are out at all; `running`: how many requests have open holds and no entry span yet;
+    `together`: how many traces have any hold of its pools open, in whichever pair.
     """
 
     now: Instant
@@ -64,6 +65,7 @@ class World:
     collected: int = 0
     ended: bool = False
     running: int = 0
+    together: int = 0
 
     @property
     def lost_share(self) -> float:
@@ -105,7 +107,8 @@ class World:
     @property
     def confirmed(self) -> bool:
         """The pool's own metric counts as many out, whatever spans got lost."""
-        return self.counted is not None and self.counted + max(1, self.opened // 20) >= self.opened
+        opened = max(self.opened, self.together)
+        return self.counted is not None and self.counted + max(1, opened // 20) >= opened
 
     @property
     def refuted(self) -> bool:
@@ -214,7 +217,7 @@ def _owned(owner: Owner, signals: Sequence[Signal], world: World, beside: Beside
     """The owner is known: has it ended long enough ago, and is nothing done with the connection any more?"""
     if owner.end > world.now - world.grace:
         return Opinion(Verdict.HELD_LONG, "its owner ended only just now", owner)
-    if world.alive_until < last_sign(signals) + world.grace:
+    if world.alive_until < last_sign(signals) + world.grace or _went_down(owner, world):
         return Opinion(Verdict.UNKNOWN, "the process was not heard of afterwards: it may be gone", owner)
     if beside.gap:
         return Opinion(
@@ -227,6 +230,12 @@ def _owned(owner: Owner, signals: Sequence[Signal], world: World, beside: Beside
     if beside.young:
         return Opinion(Verdict.PINNED_BY_DESIGN, "taken once when the process began, and never again", owner)
     return _handed_on(owner, world, beside) or _weighed(owner, world, beside)
+
+
+def _went_down(owner: Owner, world: World) -> bool:
+    """Is the process gone since so soon after the request that the news of a return may have gone down with it?"""
+    gone = world.alive_until < world.now - 2 * world.grace
+    return gone and world.alive_until < owner.end + 2 * world.grace
 
 
 def _handed_on(owner: Owner, world: World, beside: Beside) -> Opinion | None:

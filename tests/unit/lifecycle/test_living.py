@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tracecollect.lifecycle.facts import Facts
@@ -40,6 +42,11 @@ def world(*, lent: int, seen: int, pool: str = "p", restart: bool = False) -> Fa
     )
 
 
+def beside(facts: Facts) -> Facts:
+    """The same with another pool that counts."""
+    return replace(facts, samples=[*facts.samples, *(replace(one, pool="r") for one in facts.samples)])
+
+
 @pytest.mark.parametrize(
     ("facts", "share"),
     [
@@ -48,7 +55,8 @@ def world(*, lent: int, seen: int, pool: str = "p", restart: bool = False) -> Fa
         pytest.param(world(lent=400, seen=396), 1, id="one percent is lost"),
         pytest.param(world(lent=400, seen=800), 1, id="the dialect calls more things a borrow"),
         pytest.param(world(lent=12, seen=3), 1, id="too few to tell"),
-        pytest.param(world(lent=400, seen=100, pool="q"), 1, id="another pool counts"),
+        pytest.param(world(lent=400, seen=100, pool="host"), 0.25, id="the metric names the pool otherwise"),
+        pytest.param(beside(world(lent=400, seen=100, pool="q")), 1, id="two other pools count"),
     ],
 )
 def test_what_a_pool_lent_and_nobody_traced_shows_sampling_at_the_tail(facts, share):

@@ -96,6 +96,9 @@ LOSSY = replace(WORLD, keys=300, opened=25, loss=SpanLoss("i", 5000, 50))
         pytest.param(LOSSY, None, Verdict.SUSPECTED, id="its path is not known"),
         pytest.param(replace(LOSSY, counted=25), Path(12, 8), Verdict.LEAKED, id="the metric has as many out"),
         pytest.param(replace(LOSSY, counted=25), Path(1, 60), Verdict.SUSPECTED, id="it has, but of others"),
+        pytest.param(
+            replace(LOSSY, counted=25, together=40), Path(2, 10), Verdict.SUSPECTED, id="fewer than all pairs have open"
+        ),
     ],
 )
 def test_loss_is_weighed_against_the_holds_of_the_same_path(world, path, verdict):
@@ -121,6 +124,15 @@ def test_the_chance_of_loss_is_told_at_once_also_among_millions(keys):
     world = replace(WORLD, keys=keys, opened=keys // 100, loss=SpanLoss("i", 10**6, 0))
     assert world.chance < 1e-6
     assert replace(world, opened=1).chance > 1e-3
+
+
+def test_what_was_held_when_a_process_vanished_may_have_come_back_with_nobody_to_tell():
+    after = replace(WORLD, alive_until=Instant(101 * SECOND + GRACE + SECOND))
+    assert judge_hold([use(100)], [ENDED], after).verdict is Verdict.UNKNOWN
+    longer = replace(WORLD, alive_until=Instant(101 * SECOND + 2 * GRACE))
+    assert judge_hold([use(100)], [ENDED], longer).verdict is Verdict.LEAKED
+    alive = replace(after, now=Instant(after.alive_until + GRACE))
+    assert judge_hold([use(100)], [ENDED], alive).verdict is Verdict.LEAKED
 
 
 # --- the process says so itself ------------------------------------------------------------------------
