@@ -1,9 +1,10 @@
 """Judge everything whose truth is known, and say how right that was. `make score` runs it; exit 1 below the bars.
 
-    python -m score [NAME…] [--simulated] [--seeds 1] [--jobs 2] [--json]
+    python -m score [NAME…] [--simulated | --disturbed] [--seeds 1] [--jobs 2] [--json]
 
 NAME         only recordings whose names begin so; with --simulated, only worlds whose names contain it
 --simulated  simulated worlds instead of recordings
+--disturbed  recordings that were sampled, cut off, late, doubled, or of which one percent got lost
 --seeds N    each world so many times
 --jobs N     in how many processes
 --json       one JSON object instead of the table
@@ -21,8 +22,9 @@ from functools import partial
 from captures import NAMES
 from simulator.scenarios import ALL
 
-from score import simulated
+from score import disturbed, simulated
 from score.bars import Bars, held, read
+from score.disturbed import DisturbedRow
 from score.exhaustion import coverages
 from score.measure import Row
 from score.processes import spread
@@ -88,10 +90,25 @@ def worlds(asked: argparse.Namespace, bars: Bars) -> tuple[list[SimulatedRow], l
     return rows, below, text
 
 
+def shaken(asked: argparse.Namespace, bars: Bars) -> tuple[list[DisturbedRow], list[str], str]:
+    """The same of recordings to which something happened on the way, all of a kind in one line."""
+    names = [name for name in NAMES if not asked.names or name.startswith(tuple(asked.names))]
+    work = [(name, kind) for name in names for kind in disturbed.KINDS]
+    rows = spread(partial(disturbed.measure, grace=bars.grace), work, asked.jobs) if work else []
+    cells = []
+    for kind in disturbed.KINDS:
+        some = [row for row in rows if row.kind == kind]
+        sums = [sum(getattr(row, name) for row in some) for name in ("leaks", "named", "innocent", "false")]
+        cells.append([kind, len(some), *sums])
+    text = table(("disturbance", "recordings", "leaks", "named", "innocent", "false"), cells, [[] for _ in cells])
+    return rows, disturbed.misses(rows, bars.disturbed), text
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="score", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--simulated", action="store_true", help="simulated worlds instead of recordings")
+    parser.add_argument("--disturbed", action="store_true", help="recordings to which something happened on the way")
     parser.add_argument("--seeds", type=int, default=1, help="each world so many times")
     parser.add_argument("--jobs", type=int, default=2, help="in how many processes")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
@@ -101,7 +118,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """The table on stdout; what is below the bars decides the exit status."""
     asked, bars = _arguments(), read()
-    rows, below, text = worlds(asked, bars) if asked.simulated else recorded(asked, bars)
+    kind = worlds if asked.simulated else shaken if asked.disturbed else recorded
+    rows, below, text = kind(asked, bars)
     if not rows:
         print(f"nothing is called {', '.join(asked.names)}\nhint: without a name all are judged", file=sys.stderr)
         return 2
@@ -109,7 +127,7 @@ def main() -> int:
         print(json.dumps({"rows": [asdict(row) for row in rows], "below": below}, indent=1))
     else:
         print(text, f"\n{len(rows)} judged, {len(below)} below the bars (tests/score/bars.toml)", sep="\n")
-        for miss in below if asked.simulated else ():
+        for miss in below if asked.simulated or asked.disturbed else ():
             print(f"  {miss}")
     return int(bool(below))
 

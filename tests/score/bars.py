@@ -23,6 +23,7 @@ class Bars:
     libraries: Mapping[str, str]
     samples: Mapping[str, Mapping[str, float | str]]
     simulated: Mapping[str, float]
+    disturbed: Mapping[str, float]
 
     @property
     def grace(self) -> float:
@@ -57,7 +58,9 @@ class Bars:
 def read(path: Path = FILE) -> Bars:
     """The bars of a file."""
     text = tomllib.loads(path.read_text("utf-8"))
-    return Bars(text["bars"], text["libraries"], text.get("samples", {}), text.get("simulated", {}))
+    return Bars(
+        text["bars"], text["libraries"], text.get("samples", {}), text.get("simulated", {}), text.get("disturbed", {})
+    )
 
 
 def held(bars: Bars, bench: Bench, name: str) -> Row:

@@ -55,7 +55,7 @@ class _Watched:
 
 def measure(bench: Bench, capture: Capture, grace: float, expected: str | None) -> Row:
     """Replay a recording; `expected` is what its library must reach, None: what its dialects claim."""
-    requests = _requests(capture)
+    requests = requests_of(capture)
     watched = _Watched()
     step = _STEPS.get(expected or "named", 5 * SECOND) if capture.forgotten() else _STEPS["blind"]
     for until, part in _steps(requests, capture.end, step):
@@ -88,7 +88,8 @@ def claimed(report: LeakReport) -> str:
     return "counted" if CoverageLevel.COUNTED in levels else "blind"
 
 
-def _requests(capture: Capture) -> list[Request]:
+def requests_of(capture: Capture) -> list[Request]:
+    """What was sent, in order of arrival."""
     with gzip.open(capture.path, "rt", encoding="utf-8") as lines:
         recorded = [json.loads(line) for line in lines]
     found = [Request(Telemetry(one["signal"]), Instant(one["t"]), base64.b64decode(one["b64"])) for one in recorded]
