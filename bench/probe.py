@@ -57,8 +57,11 @@ def hold_microseconds() -> tuple[float, float]:
     return statistics.median(taken) / 1e3, sent / _HOLDS / 1e3
 
 
-def query_milliseconds() -> dict[str, list[float]]:
-    """Times of a small query through a pool, with the probe and without, in turns: both see the same machine."""
+def query_milliseconds(pause: float = 0.0) -> dict[str, list[float]]:
+    """Times of a small query through a pool, with the probe and without, in turns: both see the same machine.
+
+    `pause`: seconds between two of them; none: as many as one thread can, which leaves the probe's own thread no time.
+    """
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(BatchLogRecordProcessor(_Nowhere()))
     times: dict[str, list[float]] = {"with": [], "without": []}
@@ -67,14 +70,14 @@ def query_milliseconds() -> dict[str, list[float]]:
             probe = Probe(logger_provider=provider) if turn % 2 else None
             if probe is not None:
                 probe.start()
-            times["with" if probe is not None else "without"] += _queries(dsn)
+            times["with" if probe is not None else "without"] += _queries(dsn, pause)
             if probe is not None:
                 probe.stop()
     provider.shutdown()
     return times
 
 
-def _queries(dsn: str) -> list[float]:
+def _queries(dsn: str, pause: float) -> list[float]:
     found = []
     with ConnectionPool(dsn, min_size=2, max_size=2, open=True) as pool:
         pool.wait()
@@ -82,6 +85,9 @@ def _queries(dsn: str) -> list[float]:
             began = time.perf_counter_ns()
             with pool.connection() as connection:
                 connection.execute("SELECT 1")
+            ended = time.perf_counter_ns()
+            if pause:
+                time.sleep(pause)
             if number >= 50:
-                found.append((time.perf_counter_ns() - began) / 1e6)
+                found.append((ended - began) / 1e6)
     return found

@@ -299,8 +299,9 @@ def acquired_at(signals: Sequence[Signal]) -> Instant:
 # Every hold of a world asks for the same number.
 @lru_cache(maxsize=1024)
 def _at_least(count: int, of: int, chance: float) -> float:
-    """P(X >= count) for X binomial(of, chance), by summing in logarithms."""
-    if count <= 0 or chance >= 1:
+    """P(X >= count) for X binomial(of, chance), by summing in logarithms; 1 where it is half or more."""
+    # Up to the mean there is nothing to decide, and a million terms to add.
+    if count <= of * chance or chance >= 1:
         return 1.0
     if chance <= 0:
         return 0.0
