@@ -171,7 +171,7 @@ class RememberedWitnesses(RememberedHolds):
         return Returns(
             [
                 LateReturns(*path, len(found), sum(one > SECOND for one in found), max(found))
-                for path, found in after.items()
+                for path, found in sorted(after.items())
             ]
         )
 

@@ -26,3 +26,4 @@ SELECT c.instance AS instance, c.dialect AS dialect, c.pair AS pair, o.entry AS 
        max(toUnixTimestamp64Nano(c.came_back) - toUnixTimestamp64Nano(o.ended)) AS latest
 FROM closed AS c INNER JOIN owners AS o ON c.trace = o.TraceId AND c.instance = o.instance
 GROUP BY instance, dialect, pair, entry
+ORDER BY instance, dialect, pair, entry
