@@ -12,7 +12,7 @@ _DURABLE = (
 )
 # The journal writes a batch again after a crash, hours later at worst: a thousand inserts remember far more.
 _DEDUPLICATION = "non_replicated_deduplication_window = 1000"
-MERGING = "merge_selector_base = 16"
+MERGING = "merge_selector_base = 8"
 """Parts are merged when together they are so many times the largest: merging costs most of all (docs/adr/0014)."""
 _REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
 
