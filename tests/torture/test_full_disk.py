@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -51,10 +52,13 @@ def until(what: str, happened: object, seconds: float = 60) -> object:
 def test_on_a_full_disk_senders_are_told_to_wait_and_nothing_acknowledged_is_lost(disk: Path) -> None:
     ports = ["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0"]
     serve = [sys.executable, "-m", "tracecollect", "serve", "--data-dir", str(disk / "data"), *ports]
-    process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # What the tests are told by the environment is no setting of the program, which refuses to guess.
+    known = {name: value for name, value in os.environ.items() if not name.startswith("TRACECOLLECT_")}
+    process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=known)
     senders: list[Sender] = []
     try:
-        where = until("not ready", lambda: find_server(disk / "data"))
+        where = until("not ready", lambda: find_server(disk / "data") or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[0].decode()
         assert isinstance(where, RunningServer)
         senders += [Sender(int(where.otlp_grpc.rpartition(":")[2]), number) for number in range(4)]
         for one in senders:
