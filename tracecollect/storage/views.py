@@ -33,20 +33,21 @@ class DialectViews:
         readers = {source: [one for one in dialects if compiler.scopes_of(source, one)] for source in _SOURCES}
         self._awaited: dict[str, list[Dialect]] = readers
         self._spoken: dict[str, list[Dialect]] = {source: [] for source in _SOURCES}
+        self._existing: set[str] = set()
 
     def prepare(self) -> None:
         """Bring every view up to date; apply new and raised dialects to what is stored already."""
         heard = self._heard()
         applied = {row["source"]: row for row in self._engine.rows("dialect_views_latest")}
-        existing = {row["name"] for row in self._engine.rows("table_texts")}
+        self._existing = {row["name"] for row in self._engine.rows("table_texts")}
         for source in _SOURCES:
             self._take(source, self._fitting(source, heard.get(source)))
-            sql, before = self._sql(source), applied.get(source)
+            sql, before = compiler.compiled(source, self._spoken[source], self._dialects), applied.get(source)
             known = set(before["dialects"]) if before else set()
-            exists = compiler.view_name(source) in existing
+            exists = compiler.view_name(source) in self._existing
             if sql is None or (exists and before is not None and before["sha256"] == compiler.digest(sql)):
                 continue
-            self._make(source, sql, exists=exists)
+            self._make(source, sql)
             self._backfill(source, known)
             self._note(source, sql)
 
@@ -57,11 +58,13 @@ class DialectViews:
         new = self._fitting(source, columns["ScopeName"])
         if not new:
             return
-        exists = bool(self._spoken[source])
-        self._take(source, new)
-        if sql := self._sql(source):
+        spoken = self._with(source, new)
+        if sql := compiler.compiled(source, spoken, self._dialects):
             _log.debug("%s speaks %s for the first time", source, ", ".join(one.name for one in new))
-            self._make(source, sql, exists=exists)
+            self._make(source, sql)
+        # Only now: a batch whose view could not be made is stored again, and must find them awaited.
+        self._take(source, new)
+        if sql:
             self._note(source, sql)
 
     def _heard(self) -> Mapping[str, Scopes]:
@@ -95,20 +98,20 @@ class DialectViews:
         heard |= {one for one in above if pc.any(pc.starts_with(named, one.removesuffix("*"))).as_py()}
         return [one for one in awaited if heard.union((ANY_SCOPE,)).intersection(compiler.scopes_of(source, one))]
 
+    def _with(self, source: str, new: Sequence[Dialect]) -> list[Dialect]:
+        return [one for one in self._dialects if one in new or one in self._spoken[source]]
+
     def _take(self, source: str, new: Sequence[Dialect]) -> None:
-        names = {one.name for one in new} | {one.name for one in self._spoken[source]}
-        self._spoken[source] = [one for one in self._dialects if one.name in names]
-        self._awaited[source] = [one for one in self._awaited[source] if one.name not in names]
+        self._spoken[source] = self._with(source, new)
+        self._awaited[source] = [one for one in self._awaited[source] if one not in new]
 
-    def _sql(self, source: str) -> str | None:
-        return compiler.compiled(source, self._spoken[source], self._dialects)
-
-    def _make(self, source: str, sql: str, *, exists: bool) -> None:
+    def _make(self, source: str, sql: str) -> None:
         view = compiler.view_name(source)
-        if exists:
+        if view in self._existing:
             self._engine.command(f"ALTER TABLE {view} MODIFY QUERY {sql}")
         else:
-            self._engine.command(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {view} TO {compiler.target(source)} AS {sql}")
+            self._engine.command(f"CREATE MATERIALIZED VIEW {view} TO {compiler.target(source)} AS {sql}")
+            self._existing.add(view)
 
     def _backfill(self, source: str, known: set[str]) -> None:
         """Rows may come twice when a dialect's text changed and its version did not: readers count facts once."""

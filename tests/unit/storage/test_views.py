@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from contract.receiver import ExportLogsServiceRequest, ExportTraceServiceRequest
 
+from tracecollect.errors import StoreFull
 from tracecollect.lifecycle.dialects import Dialect, parse
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
@@ -136,6 +137,30 @@ def test_a_logger_below_a_scope_and_any_scope_are_heard(tmp_path):
         records.log_records.add(time_unix_nano=T0, trace_id=TRACE, span_id=b"s" * 8).body.string_value = "taken"
         write(store, Telemetry.LOGS, request.SerializeToString(), "logs")
         assert (read_by(store, "dialects_logs"), said(store)) == (["one", "two"], ["one"])
+
+
+def test_a_view_that_could_not_be_made_is_made_when_the_batch_comes_again(tmp_path, monkeypatch):
+    with opened(tmp_path, dialect("one", "go")) as store:
+        command = store._engine.command
+
+        def full(sql, parameters=None):
+            raise StoreFull("no room")
+
+        monkeypatch.setattr(store._engine, "command", full)
+        with pytest.raises(StoreFull):
+            tell(store, "go", 1)
+        monkeypatch.setattr(store._engine, "command", command)
+        tell(store, "go", 1)
+        assert said(store) == ["one"]
+
+
+def test_the_view_of_an_earlier_version_is_changed_by_the_first_who_speaks(tmp_path):
+    with opened(tmp_path, dialect("one", "go")) as store:
+        tell(store, "go", 1)
+        store._engine.command("TRUNCATE TABLE instances")
+    with opened(tmp_path, dialect("two", "java")) as store:
+        tell(store, "java", 2)
+        assert (read_by(store), said(store)) == (["two"], ["two"])
 
 
 class _Server:
