@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tracecollect.model import SECOND, Instant, Owner, Role, Signal, SignalKind, Verdict
@@ -197,6 +197,10 @@ def owner_of(signals: Sequence[Signal], owners: Sequence[Owner]) -> Owner | None
 
 def judge_hold(signals: Sequence[Signal], owners: Sequence[Owner], world: World, beside: Beside = NOTHING) -> Opinion:
     """What is said of a hold that was opened and not closed."""
+    return replace(_opinion(signals, owners, world, beside), lost=world.lost_on(beside.path))
+
+
+def _opinion(signals: Sequence[Signal], owners: Sequence[Owner], world: World, beside: Beside) -> Opinion:
     told = next((one for one in signals if one.reason == ABANDONED), None)
     signals = [one for one in signals if one is not told]
     if told is not None and world.ended:
@@ -266,7 +270,7 @@ def _weighed(owner: Owner, world: World, beside: Beside) -> Opinion:
         return Opinion(Verdict.SUSPECTED, f"the pool's own metric says that only {world.out} are out", owner)
     if world.confirmed and world.common(beside.path):
         reason = "the pool's own metric has more out, but lost spans explain as many of this operation as are open"
-        return Opinion(Verdict.SUSPECTED, reason, owner, lost=world.lost_on(beside.path))
+        return Opinion(Verdict.SUSPECTED, reason, owner)
     if world.confirmed:
         reason = "its owner ended, nothing happened in it any more, and the pool's own metric has as many out"
         return Opinion(Verdict.LEAKED, reason, owner, "metric")
@@ -284,9 +288,9 @@ def _by_loss(owner: Owner, world: World, path: Path | None) -> Opinion:
     lost = world.lost_on(path)
     if world.chance_on(path) >= _RARE or lost > _MOST_LOST:
         reason = f"lost spans could explain up to {round(100 * lost)} % of these"
-        return Opinion(Verdict.SUSPECTED, reason, owner, lost=lost)
+        return Opinion(Verdict.SUSPECTED, reason, owner)
     reason = "its owner ended, nothing happened in it any more, and no release came"
-    return Opinion(Verdict.LEAKED, reason, owner, lost=lost)
+    return Opinion(Verdict.LEAKED, reason, owner)
 
 
 def acquired_at(signals: Sequence[Signal]) -> Instant:

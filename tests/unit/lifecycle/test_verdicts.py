@@ -105,6 +105,11 @@ def test_loss_is_weighed_against_the_holds_of_the_same_path(world, path, verdict
     assert judge_hold([use(100)], [ENDED], world, Beside(path=path)).verdict is verdict
 
 
+def test_whatever_the_reason_the_share_that_loss_explains_is_told():
+    strays = judge_hold([use(100)], [ENDED], replace(LOSSY, stray_closes=25), Beside(path=Path(12, 8)))
+    assert (strays.verdict, strays.lost > 0) == (Verdict.SUSPECTED, True)
+
+
 def test_the_verdict_does_not_turn_with_the_hours():
     for hours in (1, 6, 48):
         later = Instant(NOW + hours * 3600 * SECOND)
