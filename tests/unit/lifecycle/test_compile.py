@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builders.dialects import head
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -22,23 +23,6 @@ from tracecollect.wire.decode import decode, plain
 
 T0 = 1_800_000_000 * SECOND
 ALL = Window(Instant(T0 - 3600 * SECOND), Instant(T0 + 3600 * SECOND))
-HEAD = """
-[dialect]
-name = "one"
-version = 1
-library = "a library"
-scopes = ["one"]
-coverage = "counted"
-why = "w"
-blind_to = "b"
-
-[pair.borrow]
-family = "count"
-key = ["trace"]
-open_if = "{open_if}"
-needs = "nothing"
-entered_by = "begin"
-"""
 
 
 @contextmanager
@@ -85,7 +69,7 @@ def signals(found: ClickHouseStore) -> list[Signal]:
 
 def test_a_span_event_gives_the_moment_and_its_exception_the_condition(tmp_path):
     text = (
-        HEAD.format(open_if="never")
+        head(open_if="never")
         + """
 [[signal]]
 from = "spans"
@@ -114,7 +98,7 @@ where = { span_event = "acquired" }
 
 
 def test_an_excuse_answers_the_statement_it_names_and_no_other(tmp_path):
-    text = HEAD.format(open_if="count") + "".join(
+    text = head(open_if="count") + "".join(
         f"""
 [[signal]]
 from = "spans"
@@ -146,7 +130,7 @@ def spans_again(*made: Span) -> tuple[Telemetry, list[bytes], list[int]]:
 
 def test_a_log_line_gives_key_connection_and_pool_by_the_first_group_of_an_expression(tmp_path):
     text = (
-        HEAD.format(open_if="never")
+        head(open_if="never")
         + """
 [[signal]]
 from = "logs"
@@ -183,7 +167,7 @@ def metrics(fill: Callable[[Message], None], scope: str) -> tuple[Telemetry, Mes
 
 
 def test_series_read_sums_of_deltas_counts_and_maxima_from_scopes_that_others_use_too(tmp_path):
-    text = HEAD.format(open_if="never") + "".join(
+    text = head(open_if="never") + "".join(
         f"""
 [[series]]
 from = "{source}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from builders.dialects import head
 from contract.receiver import ExportLogsServiceRequest, ExportTraceServiceRequest
 
 from tracecollect.errors import StoreFull
@@ -22,33 +23,15 @@ TRACE = bytes([7]) * 16
 
 
 def dialect(name: str, scope: str, *, source: str = "spans", version: int = 1, where: str = 'name = "take"') -> Dialect:
-    return parse(
-        f"""
-[dialect]
-name = "{name}"
-version = {version}
-library = "l"
-scopes = ["{scope}"]
-coverage = "counted"
-why = "w"
-blind_to = "b"
-
-[pair.borrow]
-family = "count"
-key = ["trace"]
-open_if = "never"
-needs = "nothing"
-entered_by = "begin"
-
+    signal = f"""
 [[signal]]
 from = "{source}"
 pair = "borrow"
 is = "acquired"
 role = "open"
 where = {{ {where} }}
-""",
-        f"{name}.toml",
-    )
+"""
+    return parse(head(name, scope, version=version) + signal, f"{name}.toml")
 
 
 @contextmanager
