@@ -63,9 +63,13 @@ def _spelled(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+def _chosen(asked: argparse.Namespace) -> list[str]:
+    return [name for name in NAMES if not asked.names or name.startswith(tuple(asked.names))]
+
+
 def recorded(asked: argparse.Namespace, bars: Bars) -> tuple[list[Row], list[str], str]:
     """The rows, what is below the bars, and the table."""
-    names = [name for name in NAMES if not asked.names or name.startswith(tuple(asked.names))]
+    names = _chosen(asked)
     rows = spread(partial(held, bars), names, asked.jobs) if names else []
     below = [f"{row.sample}: {miss}" for row in rows for miss in row.below]
     cells = [[getattr(row, name) for name in RECORDED] for row in rows]
@@ -92,7 +96,7 @@ def worlds(asked: argparse.Namespace, bars: Bars) -> tuple[list[SimulatedRow], l
 
 def shaken(asked: argparse.Namespace, bars: Bars) -> tuple[list[DisturbedRow], list[str], str]:
     """The same of recordings to which something happened on the way, all of a kind in one line."""
-    names = [name for name in NAMES if not asked.names or name.startswith(tuple(asked.names))]
+    names = _chosen(asked)
     work = [(name, kind) for name in names for kind in disturbed.KINDS]
     rows = spread(partial(disturbed.measure, grace=bars.grace), work, asked.jobs) if work else []
     cells = []
