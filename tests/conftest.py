@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -37,6 +39,17 @@ def nothing_is_left_behind() -> Iterator[None]:
             return
         time.sleep(0.02)
     pytest.fail("left behind: " + ", ".join(left))
+
+
+@pytest.fixture
+def own_directory() -> Iterator[Path]:
+    """A directory for a PostgreSQL, which root runs as another user.
+
+    Not below `tmp_path`: each run of pytest that starts on the machine closes that one's root for other users
+    (`_pytest/tmpdir.py`, 9.2), and a server that is being set up inside then fails.
+    """
+    with TemporaryDirectory(prefix="tracecollect-test-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def _children(me: psutil.Process) -> list[psutil.Process]:

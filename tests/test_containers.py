@@ -286,9 +286,9 @@ def test_the_collector_as_composed_is_healthy_answers_inside_and_stops_in_time(h
 
 @pytest.mark.slow
 def test_the_shop_as_composed_fills_an_empty_database_and_all_its_telemetry_is_kept(
-    host: Host, tmp_path_factory: pytest.TempPathFactory
+    host: Host, own_directory: Path
 ) -> None:
-    with foreign_postgres(tmp_path_factory.mktemp("pg")) as port:
+    with foreign_postgres(own_directory) as port:
         host.move(5432, port)
         for service in files.order():
             if service in ("collector", "orders", "gateway"):

@@ -110,16 +110,16 @@ def test_a_server_that_restarts_is_missed_and_found_again(serve, till, tab, numb
     expect(page.locator("tbody tr .entry a")).to_contain_text("db")
 
 
-def test_the_demo_is_understood_from_the_page_alone(tmp_path, tab):
+def test_the_demo_is_understood_from_the_page_alone(own_directory, tab):
     """What a person who has never seen the page is asked: which operation leaks, how many, since when."""
     web, otlp = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    where = ("--data-dir", str(tmp_path / "demo"), "--web", web, "--otlp-grpc", otlp)
+    where = ("--data-dir", str(own_directory / "demo"), "--web", web, "--otlp-grpc", otlp)
     command = [sys.executable, "-m", "tracecollect", "demo", "--once", *where]
     told = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert told.returncode == 0, told.stderr
     leaks = dict(re.findall(r"leaked +\d+ × (.+?)  \(orders\)\n +id +(\w+)", told.stdout, flags=re.IGNORECASE))
     assert len(leaks) == 2
-    server = Serving(tmp_path / "demo", "--grace", "5s")
+    server = Serving(own_directory / "demo", "--grace", "5s")
     try:
         page = tab(server.url)
         expect(page.locator("h1")).to_contain_text("not given back, 2 leak sites")

@@ -13,9 +13,9 @@ from tracecollect.demo.ports import free_port
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_the_demo_names_both_leaking_operations_and_draws_them(tmp_path):
+def test_the_demo_names_both_leaking_operations_and_draws_them(own_directory):
     ports = ["--otlp-grpc", f"127.0.0.1:{free_port()}", "--web", f"127.0.0.1:{free_port()}"]
-    command = ["demo", "--once", "--data-dir", str(tmp_path / "demo"), *ports]
+    command = ["demo", "--once", "--data-dir", str(own_directory / "demo"), *ports]
     told = subprocess.run(
         [sys.executable, "-m", "tracecollect", *command], capture_output=True, text=True, timeout=150, check=False
     )

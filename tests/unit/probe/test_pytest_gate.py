@@ -25,8 +25,9 @@ class Session:
         # On CI pytest prints its summary lines uncut: each message would be there twice.
         theirs = ("PYTEST_", "CI", "BUILD_NUMBER")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        alone = ["-p", "no:randomly", "-p", "no:cacheprovider", f"--basetemp={directory / 'temporary'}"]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *wanted, *words],
+            [sys.executable, "-m", "pytest", "-q", *alone, *wanted, *words],
             cwd=directory,
             env=kept,
             capture_output=True,
