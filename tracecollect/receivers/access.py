@@ -6,7 +6,6 @@ import hmac
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tracecollect.errors import ListenError, NotAllowed
 
@@ -40,26 +39,18 @@ class Tls:
     key: str
     client_ca: str = ""
 
-    def context(self) -> ssl.SSLContext:
-        """For asyncio. Raises `ListenError`."""
+    def context(self, protocol: str) -> ssl.SSLContext:
+        """For asyncio, and who speaks `protocol` (ALPN). Raises `ListenError`."""
         try:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca or None)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.load_cert_chain(self.certificate, self.key)
+            context.set_alpn_protocols([protocol])
         except (OSError, ssl.SSLError) as error:
             raise _unusable(error) from error
         if self.client_ca:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
-
-    def pems(self) -> tuple[bytes, bytes, bytes | None]:
-        """Key, certificate chain and client authority, as gRPC wants them. Raises `ListenError`."""
-        self.context()
-        try:
-            authority = Path(self.client_ca).read_bytes() if self.client_ca else None
-            return Path(self.key).read_bytes(), Path(self.certificate).read_bytes(), authority
-        except OSError as error:
-            raise _unusable(error) from error
 
 
 def _unusable(error: Exception) -> ListenError:

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for requests whose bodies are taken whole: everything is bounded before it is read.
+"""HTTP/1.1 for requests whose bodies are taken whole: everything is bounded before it is read.
 
 A general server costs two to three times the CPU for a small request, buffers what it will refuse, and waits for
 slow senders without an end (measured: docs/adr/0007). Parsing is llhttp's, through httptools.
@@ -7,10 +7,8 @@ slow senders without an end (measured: docs/adr/0007). Parsing is llhttp's, thro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http
 import logging
-import socket
 import ssl
 import time
 from collections import deque
@@ -20,26 +18,13 @@ from typing import Protocol
 
 import httptools
 
+from tracecollect.receivers.tcp import Bounds, Connection, Server
+
 _log = logging.getLogger(__name__)
-_SWEEP_SECONDS = 0.5
 # A refused sender may still be sending: what it sends is thrown away for so long, then the connection is cut.
 _LINGER_SECONDS = 2.0
-_BACKLOG = 512
 _PIPELINED = 16
 _OFFER = ("connection", "upgrade", "http2-settings")
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one listener bears. Sizes in bytes as they come over the wire."""
-
-    body: int = 64 << 20
-    buffered: int = 256 << 20
-    head: int = 32 << 10
-    connections: int = 1024
-    head_seconds: float = 10.0
-    body_seconds: float = 60.0
-    idle_seconds: float = 120.0
 
 
 @dataclass(slots=True)
@@ -91,65 +76,16 @@ class Service(Protocol):
         """Answer a whole request."""
 
 
-class HttpServer:
-    """Listens on a bound socket. All methods belong to one event loop."""
-
-    def __init__(self, service: Service, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
-        self.service, self.bounds = service, bounds
-        self.connections: set[_Connection] = set()
-        self.buffered = 0
-        self.cut = 0
-        self._tls = tls
-        self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def start(self, listening: socket.socket) -> None:
-        """Accept connections."""
-        loop = asyncio.get_running_loop()
-        patience = None if self._tls is None else self.bounds.head_seconds
-        self._server = await loop.create_server(
-            lambda: _Connection(self, loop),
-            sock=listening,
-            ssl=self._tls,
-            backlog=_BACKLOG,
-            ssl_handshake_timeout=patience,
-        )
-        self._sweeper = loop.create_task(self._sweep())
-
-    async def stop(self, grace: float) -> None:
-        """Accept nothing new, answer what is being worked on within `grace` seconds, close."""
-        if self._server is None:
-            return
-        self._server.close()
-        end = time.monotonic() + grace
-        for one in tuple(self.connections):
-            one.finish()
-        while self.connections and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        for one in tuple(self.connections):
-            one.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
-        await asyncio.sleep(0)
-
-    async def _sweep(self) -> None:
-        # One look at all of them costs less than a timer for each request.
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = time.monotonic()
-            for one in tuple(self.connections):
-                if one.deadline < now:
-                    self.cut += one.waited_for
-                    one.abort()
+def http_server(service: Service, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> Server:
+    """A server that does not listen yet."""
+    return Server(lambda server, loop: _Connection(server, service, loop), bounds=bounds, tls=tls)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Connection):
     """One sender's connection: requests are answered in their order."""
 
-    def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
-        self._server, self._loop = server, loop
+    def __init__(self, server: Server, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._server, self._service, self._loop = server, service, loop
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._url = b""
@@ -163,12 +99,7 @@ class _Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._refused = False
         self._last = False
-        self.deadline = float("inf")
-
-    @property
-    def waited_for(self) -> bool:
-        """Whether a request has begun and not ended: cutting now is the sender's slowness, not idleness."""
-        return bool(self._head_size) and not self._refused
+        self._deadline = float("inf")
 
     # --- asyncio's side -----------------------------------------------------------------------------
 
@@ -234,7 +165,7 @@ class _Connection(asyncio.Protocol):
         head = Request(self._parser.get_method().decode("latin-1"), path, self._headers)
         length = self._headers.get("content-length", "")
         size = int(length) if length.isdecimal() else (-1 if "transfer-encoding" in self._headers else 0)
-        refusal = self._server.service.admit(head, size)
+        refusal = self._service.admit(head, size)
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -252,9 +183,9 @@ class _Connection(asyncio.Protocol):
         self._pieces.append(body)
         if self._size > self._server.bounds.body:
             # Only a body in chunks comes here: the others said their length and were refused unread.
-            self._refuse(self._server.service.admit(self._head, self._size) or Response(413))
+            self._refuse(self._service.admit(self._head, self._size) or Response(413))
         elif self._server.buffered > self._server.bounds.buffered:
-            self._refuse(self._server.service.crowded(self._head))
+            self._refuse(self._service.crowded(self._head))
 
     def on_message_complete(self) -> None:
         if self._refused or self._head is None:
@@ -262,7 +193,7 @@ class _Connection(asyncio.Protocol):
         self._head.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._waiting.append((self._head, self._parser.should_keep_alive()))
         self._head, self._pieces, self._head_size = None, [], 0
-        self.deadline = float("inf")
+        self._deadline = float("inf")
         if len(self._waiting) > _PIPELINED and self._transport is not None:
             self._transport.pause_reading()
         if self._task is None or self._task.done():
@@ -274,7 +205,7 @@ class _Connection(asyncio.Protocol):
         while self._waiting:
             request, keep = self._waiting.popleft()
             try:
-                response = await self._server.service.handle(request)
+                response = await self._service.handle(request)
             except Exception:
                 _log.exception("a request failed inside")
                 response = Response(500)
@@ -306,7 +237,7 @@ class _Connection(asyncio.Protocol):
         self._server.buffered -= size
 
     def _expect(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
 
     def _refuse(self, response: Response) -> None:
         """Answer without reading on; an answer sent into a closed connection might never be read."""
@@ -318,13 +249,21 @@ class _Connection(asyncio.Protocol):
             if self._transport.can_write_eof():
                 self._transport.write_eof()
 
+    def sweep(self, now: float) -> int:
+        """See `Connection`."""
+        if self._deadline >= now:
+            return 0
+        self.abort()
+        # A request that has begun and not ended is cut for the sender's slowness, not for idleness.
+        return int(bool(self._head_size) and not self._refused)
+
     def finish(self) -> None:
-        """Close after what is being worked on."""
+        """See `Connection`."""
         self._last = True
         if self._transport is not None and (self._task is None or self._task.done()) and not self._head_size:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once."""
+        """See `Connection`."""
         if self._transport is not None:
             self._transport.abort()

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tracecollect.errors import Busy, Rejected, TooLarge
 from tracecollect.ports import Receipt, Recorder, Telemetry
 from tracecollect.wire.check import check
+from tracecollect.wire.packing import unpack
 from tracecollect.wire.status import wire_status
 
+# From this size on unpacking is left to a thread: the loop must go on answering.
+_LONG = 512 << 10
 MAX_BODY = 64 << 20
 MAX_IN_FLIGHT = 256 << 20
 
@@ -162,3 +165,15 @@ class Homing:
                 future.set_result(value)
             else:
                 future.set_exception(error)
+
+
+async def aside(elsewhere: bool, work: Callable[..., bytes], *given: object) -> bytes:
+    """Do a piece of work here, or on a thread where it would hold up the loop."""
+    if not elsewhere:
+        return work(*given)
+    return await asyncio.get_running_loop().run_in_executor(None, work, *given)
+
+
+async def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    """`unpack`, which raises the same, without holding up the loop."""
+    return await aside(bool(encoding) and len(body) > _LONG, unpack, body, encoding, limit)

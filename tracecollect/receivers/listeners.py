@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from tracecollect.errors import ListenError
 from tracecollect.receivers.access import Tls, Tokens
-from tracecollect.receivers.http import Bounds, HttpServer
+from tracecollect.receivers.http import http_server
 from tracecollect.receivers.intake import MAX_IN_FLIGHT, Homing, Intake
+from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver
 from tracecollect.receivers.otlp_http import OtlpHttpService
+from tracecollect.receivers.tcp import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +88,24 @@ class Listeners:
             if wanted.http is not None:
                 listening = bound(*wanted.http, what="OTLP/HTTP", flag="--otlp-http", reuse_port=wanted.reuse_port)
                 self.http_port = listening.getsockname()[1]
-                http = self._http(OtlpHttpService(self._intake, home, tokens=tokens, origins=wanted.origins))
+                service = OtlpHttpService(self._intake, home, tokens=tokens, origins=wanted.origins)
+                tls = wanted.tls.context("http/1.1") if wanted.tls is not None else None
+                http = http_server(service, bounds=self._bounds(), tls=tls)
                 await http.start(listening)
             if wanted.grpc is not None:
-                from tracecollect.receivers.otlp_grpc import OtlpGrpcReceiver  # gRPC itself is for who listens
-
-                grpc = OtlpGrpcReceiver(self._intake, home, tokens=tokens, tls=wanted.tls, reuse_port=wanted.reuse_port)
-                await grpc.start(*wanted.grpc)
-                self.grpc_port = grpc.port
+                listening = bound(*wanted.grpc, what="OTLP/gRPC", flag="--otlp-grpc", reuse_port=wanted.reuse_port)
+                self.grpc_port = listening.getsockname()[1]
+                grpc = OtlpGrpcReceiver(self._intake, home, bounds=self._bounds(), tokens=tokens, tls=wanted.tls)
+                await grpc.start(listening)
             self._up.set()
             await self._ended.wait()
         finally:
             stops = [one.stop(self._grace) for one in (grpc, http) if one is not None]
             await asyncio.gather(*stops)
 
-    def _http(self, service: OtlpHttpService) -> HttpServer:
-        wanted = self._wanted
-        bounds = Bounds(
-            body=self._intake.max_body, buffered=max(wanted.max_in_flight, self._intake.max_body),
-            connections=wanted.connections,
-        )  # fmt: skip
-        return HttpServer(service, bounds=bounds, tls=wanted.tls.context() if wanted.tls is not None else None)
+    def _bounds(self) -> Bounds:
+        buffered = max(self._wanted.max_in_flight, self._intake.max_body)
+        return Bounds(body=self._intake.max_body, buffered=buffered, connections=self._wanted.connections)
 
 
 def bound(host: str, port: int, *, what: str, flag: str, reuse_port: bool = False) -> socket.socket:

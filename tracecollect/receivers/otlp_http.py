@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from tracecollect.errors import Busy, NotAllowed, Rejected, TooLarge, TracecollectError
 from tracecollect.ports import Telemetry
 from tracecollect.receivers.access import Tokens
 from tracecollect.receivers.http import Request, Response
-from tracecollect.receivers.intake import Homing, Intake
+from tracecollect.receivers.intake import Homing, Intake, aside, unpacked
 from tracecollect.wire.answers import json_response, response
 from tracecollect.wire.otlp_json import read_request
-from tracecollect.wire.packing import ENCODINGS, unpack
+from tracecollect.wire.packing import ENCODINGS
 from tracecollect.wire.status import wire_status
 
 TRANSPORT = "http"
 PATHS: Mapping[str, Telemetry] = {f"/v1/{one}": one for one in Telemetry}
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _TYPES = (PROTOBUF, JSON)
-# From these sizes on unpacking and JSON are left to a thread: the loop must go on answering.
-_LONG_BODY, _LONG_JSON = 512 << 10, 32 << 10
+# From this size on JSON is left to a thread: the loop must go on answering.
+_LONG_JSON = 32 << 10
 # What a JSON text needs as objects while it is turned into protobuf, in times of its length.
 _JSON_MEMORY = 8
 _PREFLIGHT_SECONDS = 7200
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class OtlpHttpService:
-    """Answers an `HttpServer`. `origins` are the web pages (scheme://host:port) whose scripts may send."""
+    """Answers connections of HTTP/1.1. `origins` are the web pages (scheme://host:port) whose scripts may send."""
 
     def __init__(
         self, intake: Intake, home: Homing, *, tokens: Tokens | None = None, origins: Collection[str] = ()
@@ -80,11 +79,9 @@ class OtlpHttpService:
     async def _take(self, telemetry: Telemetry, request: Request) -> Response:
         intake, as_json = self._intake, _media_type(request) == JSON
         with intake.counted(telemetry, TRANSPORT):
-            plain = await _aside(
-                len(request.body) > _LONG_BODY, unpack, request.body, _encoding(request), intake.max_body
-            )
+            plain = await unpacked(request.body, _encoding(request), intake.max_body)
             with intake.room(len(plain) * (_JSON_MEMORY if as_json else 1)):
-                body = await _aside(len(plain) > _LONG_JSON, read_request, telemetry, plain) if as_json else plain
+                body = await aside(len(plain) > _LONG_JSON, read_request, telemetry, plain) if as_json else plain
                 receipt = await intake.take(telemetry, body, transport=TRANSPORT, home=self._home)
         if as_json:
             return Response(200, json_response(telemetry, receipt), self._headers(request, JSON))
@@ -130,13 +127,6 @@ class OtlpHttpService:
 
 
 _ACCEPTED = ", ".join(ENCODINGS)
-
-
-async def _aside(elsewhere: bool, work: Callable[..., bytes], *given: object) -> bytes:
-    """Do a piece of work here, or on a thread where it would hold up the loop."""
-    if not elsewhere:
-        return work(*given)
-    return await asyncio.get_running_loop().run_in_executor(None, work, *given)
 
 
 def _media_type(request: Request) -> str:

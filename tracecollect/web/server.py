@@ -128,7 +128,7 @@ class WebServer:
         """Return when it answers. Raises `ListenError` when the TLS files cannot be used."""
         tls = access.tls if access is not None else None
         if tls is not None:
-            tls.context()
+            tls.context("http/1.1")
             self._scheme = "https"
         app, self._desk, news = application(
             answers, vitals, grace=grace, public=public, host=self.address.host, intake=intake, access=access

@@ -111,7 +111,7 @@ def test_tls_files_that_do_not_fit_are_one_clear_error(tmp_path: Path) -> None:
     chain, _ = certificates.make(tmp_path, "one")
     _, key = certificates.make(tmp_path, "other")
     with pytest.raises(ListenError, match="TLS files") as error:
-        Tls(str(chain), str(key)).context()
+        Tls(str(chain), str(key)).context("h2")
     assert "tls_certificate" in error.value.hint
 
 

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tracecollect.ports import Telemetry
-from tracecollect.receivers import http as served
+from tracecollect.receivers import tcp
 from tracecollect.receivers.intake import Intake
 from tracecollect.receivers.listeners import Listeners, Listening
 from tracecollect.wire.status import _NAMES
@@ -270,10 +270,10 @@ def test_a_head_without_an_end_is_cut(receiver: Client) -> None:
 
 
 def test_slow_senders_are_cut_after_their_time_and_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(tcp, "_SWEEP_SECONDS", 0.01)
     monkeypatch.setattr(
         "tracecollect.receivers.listeners.Bounds",
-        lambda **given: served.Bounds(**given, head_seconds=0.3, body_seconds=0.3),
+        lambda **given: tcp.Bounds(**given, head_seconds=0.3, body_seconds=0.3),
     )
     client = Client()
     slow = [socket.create_connection(("127.0.0.1", client.port), 20) for _ in range(50)]

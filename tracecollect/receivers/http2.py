@@ -1,0 +1,341 @@
+"""HTTP/2 (RFC 9113) as far as a server of calls needs it: streams in, answers out, everything bounded.
+
+What comes is read here, what goes is `streams`'; HPACK is read by the package of that name. Nothing is compressed that
+we send, so that no answer depends on the one before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from hpack import Decoder, HPACKError
+
+from tracecollect.receivers.frames import (
+    ACK,
+    END_HEADERS,
+    END_STREAM,
+    FRAME,
+    PADDED,
+    PREFACE,
+    PRIORITY,
+    Broken,
+    Error,
+    Kind,
+    frame,
+    settings,
+    settings_of,
+)  # fmt: skip
+from tracecollect.receivers.streams import STREAM_WINDOW, Handler, Outgoing, Stream
+from tracecollect.receivers.tcp import Bounds, Connection, Server
+
+Fields = Mapping[bytes, bytes]
+# A request of 512 spans comes without waiting for a word from us; what may be in memory is bounded by `buffered`.
+_WINDOW, _DEFAULT_WINDOW = 16 << 20, 65_535
+_STREAMS = 128
+# Frames that carry no request, since the last whole one: who sends more does nothing else.
+_NOISE = 1000
+_KNOWN = 16
+# A peer that is gone without a word is noticed, and one that has asked nothing for long is let go.
+_SILENT_SECONDS, _PING_SECONDS, _IDLE_SECONDS = 60.0, 20.0, 600.0
+_GREETING = settings(
+    max_concurrent_streams=_STREAMS, initial_window_size=STREAM_WINDOW, max_header_list_size=FRAME
+) + frame(Kind.WINDOW_UPDATE, 0, 0, (_WINDOW - _DEFAULT_WINDOW).to_bytes(4, "big"))
+_WRONG_PORT = (
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n"
+    b"this port speaks gRPC; OTLP over HTTP has another one (4318 unless told otherwise)\n"
+)
+
+
+class Service(Protocol):
+    """Who answers the streams of a server."""
+
+    def open(self, stream: Stream, fields: Fields) -> Handler:
+        """A request begins; it may be answered at once."""
+
+
+def http2_server(service: Service, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> Server:
+    """A server that does not listen yet."""
+    return Server(lambda server, loop: _Connection(server, service, loop), bounds=bounds, tls=tls)
+
+
+class _Connection(Connection):
+    """One sender's connection: many streams at a time, answered as they are done."""
+
+    def __init__(self, server: Server, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._server, self._service = server, service
+        self._out = Outgoing(loop)
+        self._fields = _FieldReader()
+        self._greeted = False
+        self._rest = b""
+        # Header fields whose end has not come: flags, stream, bytes.
+        self._half: tuple[int, int, bytes] | None = None
+        self._highest = 0
+        self._unread = self._noise = 0
+        self._busy = self._heard = time.monotonic()
+        self._asked = 0.0
+
+    # --- asyncio's side -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- only for the type checker
+        self._out.transport = transport
+        self._server.connections.add(self)
+        if len(self._server.connections) > self._server.bounds.connections:
+            self._out.write(_GREETING)
+            self._leave(Error.ENHANCE_YOUR_CALM, "too many connections")
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._out.transport = None
+        self._out.drop_all()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard, self._asked = time.monotonic(), 0.0
+        try:
+            self._read(self._rest + data if self._rest else data)
+        except Broken as error:
+            self._leave(error.code, str(error))
+
+    def pause_writing(self) -> None:
+        if self._out.transport is not None:
+            self._out.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._out.transport is not None:
+            self._out.transport.resume_reading()
+
+    # --- frames -------------------------------------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        if not self._greeted:
+            if not PREFACE.startswith(data[: len(PREFACE)]):
+                self._stranger(data)
+                return
+            self._greeted = size >= len(PREFACE)
+            at = len(PREFACE) if self._greeted else size
+            if self._greeted:
+                self._out.write(_GREETING)
+        while size - at >= 9 and not self._server_left():
+            length = int.from_bytes(data[at : at + 3], "big")
+            if length > FRAME:
+                raise Broken(Error.FRAME_SIZE_ERROR, f"a frame of {length} bytes, the limit is {FRAME}")
+            end = at + 9 + length
+            if end > size:
+                break
+            number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
+            self._frame(data[at + 3], data[at + 4], number, data[at + 9 : end])
+            at = end
+        self._rest = data[at if self._greeted else 0 :]
+
+    def _frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        if self._half is not None and kind != Kind.CONTINUATION:
+            raise Broken(Error.PROTOCOL_ERROR, "another frame in the middle of header fields")
+        match kind:
+            case Kind.DATA:
+                self._data(flags, number, payload)
+            case Kind.HEADERS:
+                self._headers(flags, number, payload)
+            case Kind.CONTINUATION:
+                self._continued(flags, number, payload)
+            case Kind.WINDOW_UPDATE:
+                more = int.from_bytes(payload, "big") & 0x7FFFFFFF
+                if len(payload) != 4 or not more:
+                    raise Broken(Error.PROTOCOL_ERROR, "a window that does not grow")
+                self._out.widen(number, more)
+            case _:
+                self._noisy()
+                self._control(kind, flags, number, payload)
+
+    def _data(self, flags: int, number: int, payload: bytes) -> None:
+        if number == 0 or number > self._highest:
+            raise Broken(Error.PROTOCOL_ERROR, "data on a stream that was not opened")
+        self._unread += len(payload)
+        if self._unread >= _WINDOW // 2:
+            self._out.write(frame(Kind.WINDOW_UPDATE, 0, 0, self._unread.to_bytes(4, "big")))
+            self._unread = 0
+        stream = self._out.streams.get(number)
+        if stream is None or stream.handler is None:
+            return  # it was answered, or reset: what was on its way is thrown away
+        if stream.ended:
+            raise Broken(Error.STREAM_CLOSED, "data after the end of a request")
+        piece = _unpadded(payload) if flags & PADDED else payload
+        stream.ended = bool(flags & END_STREAM)
+        if piece:
+            stream.took(len(payload))
+            stream.handler.data(piece)
+        elif not stream.ended:
+            self._noisy()
+        if stream.ended:
+            self._whole(stream)
+
+    def _headers(self, flags: int, number: int, payload: bytes) -> None:
+        block = _unpadded(payload) if flags & PADDED else payload
+        if flags & PRIORITY:
+            block = block[5:]
+        if flags & END_HEADERS:
+            self._opened(flags, number, block)
+        else:
+            self._half = (flags, number, block)
+
+    def _continued(self, flags: int, number: int, payload: bytes) -> None:
+        self._noisy()
+        if self._half is None or self._half[1] != number:
+            raise Broken(Error.PROTOCOL_ERROR, "a continuation of nothing")
+        first, _, block = self._half
+        block += payload
+        if len(block) > self._server.bounds.head:
+            raise Broken(Error.ENHANCE_YOUR_CALM, "the header fields are too large")
+        self._half = None if flags & END_HEADERS else (first, number, block)
+        if self._half is None:
+            self._opened(first, number, block)
+
+    def _opened(self, flags: int, number: int, block: bytes) -> None:
+        # Read in any case: the table of the fields after these depends on them.
+        fields, out = self._fields(block), self._out
+        stream = out.streams.get(number)
+        if stream is not None:
+            if stream.ended or not flags & END_STREAM:
+                raise Broken(Error.PROTOCOL_ERROR, "header fields in the middle of a request")
+            stream.ended = True
+            self._whole(stream)
+        elif number % 2 == 0:
+            raise Broken(Error.PROTOCOL_ERROR, "a request's stream has an odd number")
+        elif number > self._highest:
+            self._highest = number
+            if out.leaving or len(out.streams) >= _STREAMS:
+                self._noisy()
+                out.reset(number, Error.REFUSED_STREAM)
+                return
+            stream = out.opened(number)
+            stream.ended = bool(flags & END_STREAM)
+            stream.handler = self._service.open(stream, fields)
+            if stream.ended:
+                self._whole(stream)
+
+    def _whole(self, stream: Stream) -> None:
+        self._noise = 0
+        if stream.handler is not None:
+            stream.handler.end()
+
+    def _control(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        match kind:
+            case Kind.SETTINGS if not flags & ACK:
+                said = settings_of(payload)
+                if "initial_window_size" in said:
+                    self._out.begin_with(said["initial_window_size"])
+                self._out.write(frame(Kind.SETTINGS, ACK, 0, b""))
+            case Kind.PING if len(payload) != 8:
+                raise Broken(Error.FRAME_SIZE_ERROR, "a ping has eight bytes")
+            case Kind.PING if not flags & ACK:
+                self._out.write(frame(Kind.PING, ACK, 0, payload))
+            case Kind.RST_STREAM if number == 0 or number > self._highest:
+                raise Broken(Error.PROTOCOL_ERROR, "a reset of a stream that was not opened")
+            case Kind.RST_STREAM:
+                self._out.drop(number)
+            case Kind.PUSH_PROMISE:
+                raise Broken(Error.PROTOCOL_ERROR, "a client promises nothing")
+
+    def _noisy(self) -> None:
+        self._noise += 1
+        if self._noise > _NOISE:
+            raise Broken(Error.ENHANCE_YOUR_CALM, f"{_NOISE} frames without a request")
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> int:
+        """See `Connection`."""
+        if not self._greeted:
+            if now - self._busy > self._server.bounds.head_seconds:
+                self.abort()
+            return 0
+        streams = tuple(self._out.streams.values())
+        late = [one for one in streams if not one.ended and now - one.began > self._server.bounds.body_seconds]
+        for one in late:
+            self._out.reset(one.number, Error.CANCEL)
+        if self._asked and now - self._asked > _PING_SECONDS:
+            self.abort()
+        elif not self._asked and now - self._heard > _SILENT_SECONDS:
+            self._asked = now
+            self._out.write(frame(Kind.PING, 0, 0, bytes(8)))
+        if streams:
+            self._busy = now
+        elif now - self._busy > _IDLE_SECONDS:
+            self._leave(Error.NO_ERROR, "idle")
+        return len(late)
+
+    def finish(self) -> None:
+        """See `Connection`."""
+        if not self._out.leaving:
+            self._good_bye(Error.NO_ERROR, "stopping")
+        for one in tuple(self._out.streams.values()):
+            if one.handler is not None:
+                one.handler.finish()
+        self._out.close_when_done()
+
+    def abort(self) -> None:
+        """See `Connection`."""
+        if self._out.transport is not None:
+            self._out.transport.abort()
+
+    def _server_left(self) -> bool:
+        return self._out.transport is None or self._out.transport.is_closing()
+
+    def _leave(self, code: Error, why: str) -> None:
+        """Say why, and close without answers."""
+        self._good_bye(code, why)
+        self._out.drop_all()
+        self._out.close_when_done()
+
+    def _good_bye(self, code: Error, why: str) -> None:
+        self._out.leaving = True
+        self._out.write(
+            frame(Kind.GOAWAY, 0, 0, self._highest.to_bytes(4, "big") + int(code).to_bytes(4, "big") + why.encode())
+        )
+
+    def _stranger(self, data: bytes) -> None:
+        """Whoever speaks HTTP/1.1 here has mistaken the port, and is told so."""
+        if self._out.transport is not None:
+            if data[:8].isascii() and b" /" in data[:8]:
+                self._out.transport.write(_WRONG_PORT)
+            self._out.transport.close()
+
+
+class _FieldReader:
+    """Header fields of a connection. A sender says the same again and again: what changes no table is remembered."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(max_header_list_size=FRAME)
+        self._known: dict[bytes, Fields] = {}
+
+    def __call__(self, block: bytes) -> Fields:
+        """Raises `Broken`."""
+        known = self._known.get(block)
+        if known is not None:
+            return known
+        before = self._newest()
+        try:
+            fields: Fields = dict(self._decoder.decode(block, raw=True))
+        except HPACKError as error:
+            raise Broken(Error.COMPRESSION_ERROR, f"header fields that cannot be read: {error}") from error
+        # A new entry moves all others, and a change of the table's size (001xxxxx) may drop some.
+        if self._newest() is not before or (block and block[0] >> 5 == 1):
+            self._known.clear()
+        elif len(self._known) < _KNOWN:
+            self._known[block] = fields
+        return fields
+
+    def _newest(self) -> tuple[bytes, bytes] | None:
+        table = self._decoder.header_table.dynamic_entries
+        return table[0] if table else None
+
+
+def _unpadded(payload: bytes) -> bytes:
+    padding = payload[0] if payload else 0
+    if padding >= len(payload):
+        raise Broken(Error.PROTOCOL_ERROR, "more padding than there is")
+    return payload[1 : len(payload) - padding]
