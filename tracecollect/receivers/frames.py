@@ -75,7 +75,10 @@ def settings_of(payload: bytes) -> Mapping[str, int]:
     """What a SETTINGS frame says; unknown ones are left out. Raises `Broken`."""
     if len(payload) % 6:
         raise Broken(Error.FRAME_SIZE_ERROR, "settings have six bytes each")
-    return {_NAMES[number]: value for number, value in struct.iter_unpack(">HI", payload) if number in _NAMES}
+    said = {_NAMES[number]: value for number, value in struct.iter_unpack(">HI", payload) if number in _NAMES}
+    if said.get("enable_push", 0) > 1 or not FRAME <= said.get("max_frame_size", FRAME) < 1 << 24:
+        raise Broken(Error.PROTOCOL_ERROR, "a setting with a value that it cannot have")
+    return said
 
 
 def literal(name: bytes, value: bytes) -> bytes:

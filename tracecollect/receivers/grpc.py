@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tracecollect.errors import Busy, Rejected, TooLarge, TracecollectError
+from tracecollect.receivers.fields import Fields
 from tracecollect.receivers.frames import literal
-from tracecollect.receivers.http2 import Fields
-from tracecollect.receivers.streams import Stream
+from tracecollect.receivers.streams import Handler, Stream
 from tracecollect.wire.status import wire_status
 
 _UNIMPLEMENTED = 12
 _PREFIX = 5
-_MAX_REQUESTS = 1024
+_MAX_OPEN, _MAX_REQUESTS = 16_384, 1024
 # gRPC's "deflate" is zlib; "gzip" is what exporters use.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 # What a status message keeps as it is: printable ASCII but the percent sign.
@@ -57,49 +57,56 @@ class GrpcService:
     def __init__(self, methods: Mapping[str, Method], *, largest: int, most: int) -> None:
         self._methods = {path.encode(): method for path, method in methods.items()}
         self.largest, self.most = largest, most
-        self.running = self.received = 0
+        self.open_calls = self.running = self.received = 0
 
-    def open(self, stream: Stream, fields: Fields) -> Call:
+    def open(self, stream: Stream, fields: Fields) -> Handler:
         """See `Service` of http2."""
-        method = self._methods.get(fields.get(b":path", b""))
-        encoding = fields.get(b"grpc-encoding", b"").decode("latin-1")
-        call = Call(self, stream, method or _UNKNOWN, encoding)
-        if fields.get(b":method") != b"POST" or not fields.get(b"content-type", b"").startswith(b"application/grpc"):
-            stream.close(_NOT_GRPC)
-        elif method is None:
-            call.end_with(_UNIMPLEMENTED, "nothing of that name is served here")
-        elif encoding not in _ENCODINGS:
-            call.end_with(_UNIMPLEMENTED, f"grpc-encoding must be one of {', '.join(_ENCODINGS[1:])}")
-        else:
-            call.admit(fields.get(b"authorization", b"").decode("latin-1"))
-        return call
+        if fields[b":method"] != b"POST" or not fields.get(b"content-type", b"").startswith(b"application/grpc"):
+            return _Stranger(stream)
+        method = self._methods.get(fields[b":path"])
+        return Call(self, stream, method, fields)
 
 
 class Call:
     """One call: its messages as they come, and its answers."""
 
-    __slots__ = ("_encoding", "_headed", "_held", "_length", "_messages", "_method", "_pieces", "_service", "_size",
-                 "_stream", "_task")  # fmt: skip
+    __slots__ = ("_early", "_encoding", "_headed", "_held", "_length", "_messages", "_method", "_pieces", "_service",
+                 "_size", "_stream", "_task")  # fmt: skip
 
-    def __init__(self, service: GrpcService, stream: Stream, method: Method, encoding: str) -> None:
-        self._service, self._stream, self._method, self._encoding = service, stream, method, encoding
+    def __init__(self, service: GrpcService, stream: Stream, method: Method | None, fields: Fields) -> None:
+        self._service, self._stream, self._method = service, stream, method or _UNKNOWN
+        self._encoding = fields.get(b"grpc-encoding", b"").decode("latin-1")
         self._pieces: list[bytes] = []
-        # Bytes in `_pieces`, and those that count as being received until there is an answer.
+        # Bytes in `_pieces`, and those that count as being received.
         self._size = self._held = 0
         self._length: int | None = None
         self._messages: list[Message] = []
         self._task: asyncio.Task[None] | None = None
         self._headed = False
+        service.open_calls += 1
+        self._early = self._reason(fields.get(b"authorization", b"").decode("latin-1"))
 
-    # --- what comes ---------------------------------------------------------------------------------
-
-    def admit(self, authorization: str) -> None:
-        """Refuse before anything is read, where that is known already."""
+    def _reason(self, authorization: str) -> Rejected | Busy | None:
+        """Why it is refused before anything is read."""
+        if self._service.open_calls > _MAX_OPEN:
+            return Busy(f"{_MAX_OPEN} calls are open already", reason="streams")
         try:
             if self._method.admit is not None:
                 self._method.admit(authorization)
         except Rejected as error:
-            self.refuse(error)
+            return error
+        return None
+
+    # --- what comes ---------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """See `Handler`."""
+        if self._method is _UNKNOWN:
+            self._end_with(_UNIMPLEMENTED, "nothing of that name is served here")
+        elif self._encoding not in _ENCODINGS:
+            self._end_with(_UNIMPLEMENTED, f"grpc-encoding must be one of {', '.join(_ENCODINGS[1:])}")
+        elif self._early is not None:
+            self._refuse(self._early)
 
     def data(self, piece: bytes) -> None:
         """See `Handler`."""
@@ -109,7 +116,7 @@ class Call:
             self._hold(len(piece))
             self._cut()
         except (Rejected, Busy) as error:
-            self.refuse(error)
+            self._refuse(error)
 
     def end(self) -> None:
         """See `Handler`."""
@@ -117,13 +124,15 @@ class Call:
             if self._messages:
                 self._start()
             elif self._size or not self._method.many:
-                self.refuse(Rejected("the call ends before its message does"))
+                self._refuse(Rejected("the call ends before its message does"))
             elif self._method.farewell is None:
                 self._stream.close(_OK)
 
-    def gone(self) -> None:
-        """See `Handler`. What is being answered goes on: it may be on disk already."""
-        self._release()
+    def over(self) -> None:
+        """See `Handler`. What is being worked on goes on: it may be on disk already."""
+        self._service.open_calls -= 1
+        self._pieces, self._messages = [], []
+        self._let_go(self._held)
 
     def finish(self) -> None:
         """See `Handler`."""
@@ -131,7 +140,7 @@ class Call:
             self._say(self._method.farewell)
             self._stream.close(_OK)
         elif not self._stream.ended:
-            self.refuse(Busy("the collector is stopping"))
+            self._refuse(Busy("the collector is stopping"))
 
     def _cut(self) -> None:
         """Take whole messages out of what came. Raises `Rejected`."""
@@ -167,9 +176,10 @@ class Call:
         if self._service.received > self._service.most:
             raise Busy("too many bytes are being received already", reason="in_flight")
 
-    def _release(self) -> None:
-        self._service.received -= self._held
-        self._pieces, self._messages, self._held = [], [], 0
+    def _let_go(self, size: int) -> None:
+        size = min(size, self._held)
+        self._held -= size
+        self._service.received -= size
 
     # --- what goes ----------------------------------------------------------------------------------
 
@@ -177,7 +187,7 @@ class Call:
         if self._task is not None:
             return
         if self._service.running >= _MAX_REQUESTS:
-            self.refuse(Busy(f"{_MAX_REQUESTS} requests are being worked on already", reason="streams"))
+            self._refuse(Busy(f"{_MAX_REQUESTS} requests are being worked on already", reason="streams"))
         else:
             self._service.running += 1
             # It waits for what others hold on to: nothing needs to keep the task.
@@ -186,7 +196,10 @@ class Call:
     async def _answer(self) -> None:
         try:
             while self._messages:
-                self._say(await self._method.answer(self._messages.pop(0)))
+                message = self._messages.pop(0)
+                answer = await self._method.answer(message)
+                self._let_go(_PREFIX + len(message.body))
+                self._say(answer)
             if self._stream.ended and self._method.farewell is None:
                 self._stream.close(_OK)
         except Exception as error:
@@ -194,7 +207,6 @@ class Call:
         finally:
             self._service.running -= 1
             self._task = None
-            self._release()
 
     def _say(self, message: bytes) -> None:
         if not self._headed:
@@ -202,21 +214,20 @@ class Call:
             self._stream.head(_HEAD)
         self._stream.send(b"\0" + len(message).to_bytes(4, "big") + message)
 
-    def refuse(self, error: Rejected | Busy) -> None:
+    def _refuse(self, error: Rejected | Busy) -> None:
         """Answer without reading on."""
         if self._stream.open:
             if self._method.failed is not None:
                 self._method.failed(error)
             self._fail(error)
-            self._release()
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, TracecollectError):
             _log.error("a request failed inside", exc_info=error)
         status = wire_status(error)
-        self.end_with(status.grpc, status.message, status.details())
+        self._end_with(status.grpc, status.message, status.details())
 
-    def end_with(self, code: int, message: str, details: bytes = b"") -> None:
+    def _end_with(self, code: int, message: str, details: bytes = b"") -> None:
         """End with a status that is not OK."""
         block = literal(b"grpc-status", str(code).encode())
         block += literal(b"grpc-message", urllib.parse.quote(message, safe=_PRINTABLE).encode())
@@ -229,6 +240,32 @@ class Call:
 _HEAD = b"\x88" + literal(b"content-type", b"application/grpc")
 _OK = literal(b"grpc-status", b"0")
 _NOT_GRPC = literal(b":status", b"415") + literal(b"content-type", b"text/plain")
+
+
+class _Stranger:
+    """A request of HTTP/2 that is no call."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def begin(self) -> None:
+        """It is heard to its end: an answer before that is not always read."""
+
+    def data(self, piece: bytes) -> None:
+        """What it says is thrown away."""
+
+    def end(self) -> None:
+        """See `Handler`."""
+        self._stream.head(_NOT_GRPC)
+        self._stream.send(b"this port speaks gRPC: POST, and a content-type of application/grpc\n")
+        self._stream.close(b"")
+
+    def over(self) -> None:
+        """Nothing is kept."""
+
+    def finish(self) -> None:
+        """See `Handler`."""
+        self.end()
 
 
 async def _nothing(_: Message) -> bytes:

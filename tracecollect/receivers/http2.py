@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
 from typing import Protocol
 
-from hpack import Decoder, HPACKError
-
+from tracecollect.receivers.fields import FieldReader, Fields, trailers
 from tracecollect.receivers.frames import (
     ACK,
     END_HEADERS,
@@ -32,14 +30,13 @@ from tracecollect.receivers.frames import (
 from tracecollect.receivers.streams import STREAM_WINDOW, Handler, Outgoing, Stream
 from tracecollect.receivers.tcp import Bounds, Connection, Server
 
-Fields = Mapping[bytes, bytes]
 # A request of 512 spans comes without waiting for a word from us; what may be in memory is bounded by `buffered`.
 _WINDOW, _DEFAULT_WINDOW = 16 << 20, 65_535
 _STREAMS = 128
 # Frames that carry no request, since the last whole one: who sends more does nothing else.
 _NOISE = 1000
-_KNOWN = 16
 # A peer that is gone without a word is noticed, and one that has asked nothing for long is let go.
+_LINGER_SECONDS = 2.0
 _SILENT_SECONDS, _PING_SECONDS, _IDLE_SECONDS = 60.0, 20.0, 600.0
 _GREETING = settings(
     max_concurrent_streams=_STREAMS, initial_window_size=STREAM_WINDOW, max_header_list_size=FRAME
@@ -54,7 +51,7 @@ class Service(Protocol):
     """Who answers the streams of a server."""
 
     def open(self, stream: Stream, fields: Fields) -> Handler:
-        """A request begins; it may be answered at once."""
+        """Who takes a request that begins."""
 
 
 def http2_server(service: Service, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> Server:
@@ -68,7 +65,7 @@ class _Connection(Connection):
     def __init__(self, server: Server, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._server, self._service = server, service
         self._out = Outgoing(loop)
-        self._fields = _FieldReader()
+        self._fields = FieldReader()
         self._greeted = False
         self._rest = b""
         # Header fields whose end has not come: flags, stream, bytes.
@@ -76,7 +73,7 @@ class _Connection(Connection):
         self._highest = 0
         self._unread = self._noise = 0
         self._busy = self._heard = time.monotonic()
-        self._asked = 0.0
+        self._asked = self._left = 0.0
 
     # --- asyncio's side -----------------------------------------------------------------------------
 
@@ -84,9 +81,6 @@ class _Connection(Connection):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- only for the type checker
         self._out.transport = transport
         self._server.connections.add(self)
-        if len(self._server.connections) > self._server.bounds.connections:
-            self._out.write(_GREETING)
-            self._leave(Error.ENHANCE_YOUR_CALM, "too many connections")
 
     def connection_lost(self, _: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -94,6 +88,8 @@ class _Connection(Connection):
         self._out.drop_all()
 
     def data_received(self, data: bytes) -> None:
+        if self._left:
+            return
         self._heard, self._asked = time.monotonic(), 0.0
         try:
             self._read(self._rest + data if self._rest else data)
@@ -120,7 +116,9 @@ class _Connection(Connection):
             at = len(PREFACE) if self._greeted else size
             if self._greeted:
                 self._out.write(_GREETING)
-        while size - at >= 9 and not self._server_left():
+                if len(self._server.connections) > self._server.bounds.connections:
+                    raise Broken(Error.ENHANCE_YOUR_CALM, "too many connections")
+        while size - at >= 9 and not self._left:
             length = int.from_bytes(data[at : at + 3], "big")
             if length > FRAME:
                 raise Broken(Error.FRAME_SIZE_ERROR, f"a frame of {length} bytes, the limit is {FRAME}")
@@ -144,8 +142,10 @@ class _Connection(Connection):
                 self._continued(flags, number, payload)
             case Kind.WINDOW_UPDATE:
                 more = int.from_bytes(payload, "big") & 0x7FFFFFFF
-                if len(payload) != 4 or not more:
-                    raise Broken(Error.PROTOCOL_ERROR, "a window that does not grow")
+                if len(payload) != 4:
+                    raise Broken(Error.FRAME_SIZE_ERROR, "a window's growth has four bytes")
+                if not more or number > self._highest:
+                    raise Broken(Error.PROTOCOL_ERROR, "a window that does not grow, or of no stream")
                 self._out.widen(number, more)
             case _:
                 self._noisy()
@@ -158,13 +158,16 @@ class _Connection(Connection):
         if self._unread >= _WINDOW // 2:
             self._out.write(frame(Kind.WINDOW_UPDATE, 0, 0, self._unread.to_bytes(4, "big")))
             self._unread = 0
+        piece = _unpadded(payload) if flags & PADDED else payload
         stream = self._out.streams.get(number)
         if stream is None or stream.handler is None:
-            return  # it was answered, or reset: what was on its way is thrown away
+            self._out.expect(number)
+            return
         if stream.ended:
             raise Broken(Error.STREAM_CLOSED, "data after the end of a request")
-        piece = _unpadded(payload) if flags & PADDED else payload
         stream.ended = bool(flags & END_STREAM)
+        if stream.promised is not None:
+            stream.promised -= len(piece)
         if piece:
             stream.took(len(payload))
             stream.handler.data(piece)
@@ -176,6 +179,7 @@ class _Connection(Connection):
     def _headers(self, flags: int, number: int, payload: bytes) -> None:
         block = _unpadded(payload) if flags & PADDED else payload
         if flags & PRIORITY:
+            _dependency(number, block[:5])
             block = block[5:]
         if flags & END_HEADERS:
             self._opened(flags, number, block)
@@ -199,46 +203,60 @@ class _Connection(Connection):
         fields, out = self._fields(block), self._out
         stream = out.streams.get(number)
         if stream is not None:
-            if stream.ended or not flags & END_STREAM:
-                raise Broken(Error.PROTOCOL_ERROR, "header fields in the middle of a request")
+            if stream.ended:
+                raise Broken(Error.STREAM_CLOSED, "header fields after the end of a request")
+            if fields is None or not flags & END_STREAM or not trailers(fields):
+                out.reset(number, Error.PROTOCOL_ERROR)
+                return
             stream.ended = True
             self._whole(stream)
-        elif number % 2 == 0:
-            raise Broken(Error.PROTOCOL_ERROR, "a request's stream has an odd number")
-        elif number > self._highest:
+        elif number <= self._highest or number % 2 == 0:
+            out.expect(number)
+        else:
             self._highest = number
-            if out.leaving or len(out.streams) >= _STREAMS:
-                self._noisy()
-                out.reset(number, Error.REFUSED_STREAM)
-                return
+            self._begun(flags, number, fields)
+
+    def _begun(self, flags: int, number: int, fields: Fields | None) -> None:
+        out = self._out
+        if out.leaving or len(out.streams) >= _STREAMS:
+            self._noisy()
+            out.reset(number, Error.REFUSED_STREAM)
+        elif fields is None or trailers(fields):
+            self._noisy()
+            out.reset(number, Error.PROTOCOL_ERROR)
+        else:
             stream = out.opened(number)
             stream.ended = bool(flags & END_STREAM)
+            length = fields.get(b"content-length", b"")
+            stream.promised = int(length) if length.isdigit() else None
             stream.handler = self._service.open(stream, fields)
+            stream.handler.begin()
             if stream.ended:
                 self._whole(stream)
 
     def _whole(self, stream: Stream) -> None:
         self._noise = 0
-        if stream.handler is not None:
+        if stream.promised:
+            self._out.reset(stream.number, Error.PROTOCOL_ERROR)
+        elif stream.handler is not None:
             stream.handler.end()
 
     def _control(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        _checked(kind, flags, number, len(payload))
         match kind:
             case Kind.SETTINGS if not flags & ACK:
                 said = settings_of(payload)
+                self._out.write(frame(Kind.SETTINGS, ACK, 0, b""))
                 if "initial_window_size" in said:
                     self._out.begin_with(said["initial_window_size"])
-                self._out.write(frame(Kind.SETTINGS, ACK, 0, b""))
-            case Kind.PING if len(payload) != 8:
-                raise Broken(Error.FRAME_SIZE_ERROR, "a ping has eight bytes")
             case Kind.PING if not flags & ACK:
                 self._out.write(frame(Kind.PING, ACK, 0, payload))
-            case Kind.RST_STREAM if number == 0 or number > self._highest:
+            case Kind.PRIORITY:
+                _dependency(number, payload)
+            case Kind.RST_STREAM if number > self._highest:
                 raise Broken(Error.PROTOCOL_ERROR, "a reset of a stream that was not opened")
             case Kind.RST_STREAM:
                 self._out.drop(number)
-            case Kind.PUSH_PROMISE:
-                raise Broken(Error.PROTOCOL_ERROR, "a client promises nothing")
 
     def _noisy(self) -> None:
         self._noise += 1
@@ -249,8 +267,8 @@ class _Connection(Connection):
 
     def sweep(self, now: float) -> int:
         """See `Connection`."""
-        if not self._greeted:
-            if now - self._busy > self._server.bounds.head_seconds:
+        if not self._greeted or self._left:
+            if now > (self._left + _LINGER_SECONDS if self._left else self._busy + self._server.bounds.head_seconds):
                 self.abort()
             return 0
         streams = tuple(self._out.streams.values())
@@ -270,7 +288,8 @@ class _Connection(Connection):
 
     def finish(self) -> None:
         """See `Connection`."""
-        if not self._out.leaving:
+        if not self._out.leaving and not self._left:
+            self._out.leaving = True
             self._good_bye(Error.NO_ERROR, "stopping")
         for one in tuple(self._out.streams.values()):
             if one.handler is not None:
@@ -282,17 +301,19 @@ class _Connection(Connection):
         if self._out.transport is not None:
             self._out.transport.abort()
 
-    def _server_left(self) -> bool:
-        return self._out.transport is None or self._out.transport.is_closing()
-
     def _leave(self, code: Error, why: str) -> None:
-        """Say why, and close without answers."""
+        """Say why, and close without answers; what still comes is thrown away, that the word is not lost."""
         self._good_bye(code, why)
         self._out.drop_all()
-        self._out.close_when_done()
+        self._out.flush()
+        self._left = time.monotonic()
+        transport = self._out.transport
+        if transport is not None and transport.can_write_eof():
+            transport.write_eof()
+        elif transport is not None:
+            transport.close()
 
     def _good_bye(self, code: Error, why: str) -> None:
-        self._out.leaving = True
         self._out.write(
             frame(Kind.GOAWAY, 0, 0, self._highest.to_bytes(4, "big") + int(code).to_bytes(4, "big") + why.encode())
         )
@@ -305,37 +326,30 @@ class _Connection(Connection):
             self._out.transport.close()
 
 
-class _FieldReader:
-    """Header fields of a connection. A sender says the same again and again: what changes no table is remembered."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(max_header_list_size=FRAME)
-        self._known: dict[bytes, Fields] = {}
-
-    def __call__(self, block: bytes) -> Fields:
-        """Raises `Broken`."""
-        known = self._known.get(block)
-        if known is not None:
-            return known
-        before = self._newest()
-        try:
-            fields: Fields = dict(self._decoder.decode(block, raw=True))
-        except HPACKError as error:
-            raise Broken(Error.COMPRESSION_ERROR, f"header fields that cannot be read: {error}") from error
-        # A new entry moves all others, and a change of the table's size (001xxxxx) may drop some.
-        if self._newest() is not before or (block and block[0] >> 5 == 1):
-            self._known.clear()
-        elif len(self._known) < _KNOWN:
-            self._known[block] = fields
-        return fields
-
-    def _newest(self) -> tuple[bytes, bytes] | None:
-        table = self._decoder.header_table.dynamic_entries
-        return table[0] if table else None
-
-
 def _unpadded(payload: bytes) -> bytes:
     padding = payload[0] if payload else 0
     if padding >= len(payload):
         raise Broken(Error.PROTOCOL_ERROR, "more padding than there is")
     return payload[1 : len(payload) - padding]
+
+
+_ON_STREAMS = (Kind.RST_STREAM, Kind.PRIORITY)
+_LENGTHS = {Kind.RST_STREAM: 4, Kind.PRIORITY: 5, Kind.PING: 8}
+
+
+def _checked(kind: int, flags: int, number: int, length: int) -> None:
+    """What RFC 9113, section 6, says of frames that are not about a request."""
+    if kind == Kind.PUSH_PROMISE:
+        raise Broken(Error.PROTOCOL_ERROR, "a client promises nothing")
+    if kind in _ON_STREAMS and not number:
+        raise Broken(Error.PROTOCOL_ERROR, "a frame about a stream that names none")
+    if kind in (Kind.SETTINGS, Kind.PING, Kind.GOAWAY) and number:
+        raise Broken(Error.PROTOCOL_ERROR, "a frame about the connection that names a stream")
+    wrong = length != _LENGTHS[Kind(kind)] if kind in _LENGTHS else kind == Kind.SETTINGS and flags & ACK and length
+    if wrong:
+        raise Broken(Error.FRAME_SIZE_ERROR, f"a frame of kind {kind} with {length} bytes")
+
+
+def _dependency(number: int, payload: bytes) -> None:
+    if int.from_bytes(payload[:4], "big") & 0x7FFFFFFF == number:
+        raise Broken(Error.PROTOCOL_ERROR, "a stream that depends on itself")

@@ -31,7 +31,7 @@ class Listening:
     tls_key: str = ""
     tls_client_ca: str = ""
     origins: tuple[str, ...] = ()
-    connections: int = 1024
+    connections: int = 4096
     max_in_flight: int = MAX_IN_FLIGHT
     reuse_port: bool = False
 

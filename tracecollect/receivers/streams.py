@@ -13,10 +13,14 @@ STREAM_WINDOW = 1 << 20
 _DEFAULT_WINDOW, _MOST_WINDOW = 65_535, (1 << 31) - 1
 # What an answer may wait for its reader's window.
 _UNREAD = 1 << 20
+_PAST = 1024
 
 
 class Handler(Protocol):
     """Who takes what comes on one stream."""
+
+    def begin(self) -> None:
+        """A request has begun; it may be answered at once."""
 
     def data(self, piece: bytes) -> None:
         """The next piece of the body."""
@@ -24,8 +28,8 @@ class Handler(Protocol):
     def end(self) -> None:
         """The body is whole."""
 
-    def gone(self) -> None:
-        """The sender wants no answer any more, or is gone."""
+    def over(self) -> None:
+        """The stream is over: it was answered, or its sender wants no answer any more."""
 
     def finish(self) -> None:
         """The server is about to stop."""
@@ -34,7 +38,7 @@ class Handler(Protocol):
 class Stream:
     """One request and its answer. After `close` nothing more is sent."""
 
-    __slots__ = ("_out", "_unread", "began", "ended", "handler", "last", "number", "waiting", "window")
+    __slots__ = ("_out", "_unread", "began", "ended", "handler", "last", "number", "promised", "waiting", "window")
 
     def __init__(self, out: Outgoing, number: int, window: int) -> None:
         self._out = out
@@ -42,6 +46,8 @@ class Stream:
         self.began = time.monotonic()
         self.handler: Handler | None = None
         self.ended = False
+        # Bytes of the body that are still to come, where the sender said how many there are.
+        self.promised: int | None = None
         self.waiting = bytearray()
         self.last: bytes | None = None
         self._unread = 0
@@ -63,7 +69,7 @@ class Stream:
             self._out.pump(self)
 
     def close(self, block: bytes) -> None:
-        """Send the last header fields after everything else, and end."""
+        """Send the last header fields, where there are any, after everything else, and end."""
         if self.open:
             self.last = block
             self._out.pump(self)
@@ -87,6 +93,8 @@ class Outgoing:
         self._loop = loop
         self._frames: list[bytes] = []
         self._window = self._initial = _DEFAULT_WINDOW
+        # Streams that are over, the latest ones, and whether we ended them before their sender did.
+        self._past: dict[int, bool] = {}
 
     def write(self, data: bytes) -> None:
         """Send with what else is sent in this turn of the loop."""
@@ -116,24 +124,26 @@ class Outgoing:
         if len(waiting) > _UNREAD:
             self.reset(stream.number, Error.ENHANCE_YOUR_CALM)
         elif stream.last is not None and not waiting:
-            self.write(frame(Kind.HEADERS, END_HEADERS | END_STREAM, stream.number, stream.last))
+            kind = Kind.HEADERS if stream.last else Kind.DATA
+            self.write(frame(kind, END_HEADERS | END_STREAM if stream.last else END_STREAM, stream.number, stream.last))
             if not stream.ended:  # what is still on its way is not wanted
                 self.write(_reset(stream.number, Error.NO_ERROR))
-            self.streams.pop(stream.number, None)
-            self.close_when_done()
+            self._over(stream.number, early=not stream.ended)
 
     def widen(self, number: int, more: int) -> None:
         """The peer reads on: on one stream, or (0) on the connection. Raises `Broken`."""
-        window = 0
         if number == 0:
-            window = self._window = self._window + more
+            self._window += more
+            if self._window > _MOST_WINDOW:
+                raise Broken(Error.FLOW_CONTROL_ERROR, "a window that is too large")
             for one in tuple(self.streams.values()):
                 self.pump(one)
         elif (stream := self.streams.get(number)) is not None:
-            window = stream.window = stream.window + more
-            self.pump(stream)
-        if window > _MOST_WINDOW:
-            raise Broken(Error.FLOW_CONTROL_ERROR, "a window that is too large")
+            stream.window += more
+            if stream.window > _MOST_WINDOW:
+                self.reset(number, Error.FLOW_CONTROL_ERROR)
+            else:
+                self.pump(stream)
 
     def begin_with(self, window: int) -> None:
         """The peer's initial window of streams, also of those that are open. Raises `Broken`."""
@@ -147,13 +157,26 @@ class Outgoing:
     def reset(self, number: int, code: Error) -> None:
         """End a stream without an answer."""
         self.write(_reset(number, code))
-        self.drop(number)
+        self._over(number, early=True)
 
     def drop(self, number: int) -> None:
         """The peer has ended a stream."""
+        self._over(number, early=False)
+
+    def expect(self, number: int) -> None:
+        """More of a stream that is over: on its way when we ended it early, else a mistake. Raises `Broken`."""
+        if number not in self._past:
+            raise Broken(Error.PROTOCOL_ERROR, "a stream that was not opened in its turn")
+        if not self._past[number]:
+            raise Broken(Error.STREAM_CLOSED, "more of a stream that is over")
+
+    def _over(self, number: int, *, early: bool) -> None:
         stream = self.streams.pop(number, None)
+        self._past[number] = early
+        if len(self._past) > _PAST:
+            del self._past[next(iter(self._past))]
         if stream is not None and stream.handler is not None:
-            stream.handler.gone()
+            stream.handler.over()
         self.close_when_done()
 
     def drop_all(self) -> None:

@@ -21,7 +21,7 @@ class Bounds:
     body: int = 64 << 20
     buffered: int = 256 << 20
     head: int = 32 << 10
-    connections: int = 1024
+    connections: int = 4096
     head_seconds: float = 10.0
     body_seconds: float = 60.0
     idle_seconds: float = 120.0

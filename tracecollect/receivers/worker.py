@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import logging
-import os
+import resource
 import signal
 import sys
 import threading
@@ -49,6 +50,13 @@ def main(orders: IO[str], reports: IO[str]) -> int:
     return 0
 
 
+def _open_files() -> None:
+    """As many as the system lets us have: each sender's connection is one, and a shell's usual limit is 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # then it stays as it is
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _frozen(given: Mapping[str, Any]) -> dict[str, Any]:
     """JSON knows no tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
@@ -86,6 +94,5 @@ def _say(reports: IO[str], message: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # gRPC prints its own view of a port in use; the parent prints ours.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _open_files()
     sys.exit(main(sys.stdin, sys.stdout))
