@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 from contract.receiver import ONE, trace_request
+from hpack import Encoder
 
 from tracecollect.errors import Rejected
-from tracecollect.ports import Telemetry
+from tracecollect.ports import Recorded, Telemetry
+from tracecollect.receivers.frames import PREFACE, Kind, frame
+from tracecollect.receivers.http import http_server
+from tracecollect.receivers.intake import Homing, Intake
+from tracecollect.receivers.otlp_grpc import SERVICES, OtlpGrpcReceiver
+from tracecollect.receivers.otlp_http import OtlpHttpService
+from tracecollect.receivers.tcp import Bounds, Server
 from tracecollect.redact import Redactor
 from tracecollect.wire.check import check
 from tracecollect.wire.decode import decode, plain
@@ -50,6 +59,73 @@ def packed(encoding: str) -> Callable[[bytes], None]:
     return run
 
 
+class Wire(asyncio.Transport):
+    """A transport whose other end reads everything and says nothing more."""
+
+    def write(self, data: bytes) -> None:
+        assert data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+def connection(listener: Callable[[Intake, Homing], Server]) -> Callable[[bytes], None]:
+    """Bytes that come as they like are answered, refused or cut; what was held for them is let go."""
+
+    async def play(data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        server = listener(Intake(_Keeping(), max_body=LIMIT), Homing(loop))
+        made = server._connect(server, loop)
+        made.connection_made(Wire())
+        for at in range(0, len(data), 64):
+            made.data_received(data[at : at + 64])
+        for _ in range(4):
+            await asyncio.sleep(0)
+        made.sweep(time.monotonic() + 3600)
+        made.finish()
+        made.connection_lost(None)
+        await asyncio.sleep(0)
+        assert not server.connections
+        assert not server.buffered
+
+    return lambda data: asyncio.run(play(data))
+
+
+class _Keeping:
+    """A recorder that has room for everything."""
+
+    def append(self, *_: object) -> bool:
+        return True
+
+    def submit(self, telemetry: Telemetry, body: bytes, items: int, done: Recorded) -> None:
+        done(None, True)
+
+    def close(self) -> None: ...
+
+
+def _grpc(intake: Intake, home: Homing) -> Server:
+    return OtlpGrpcReceiver(intake, home, bounds=Bounds(body=LIMIT))._server
+
+
+def _http(intake: Intake, home: Homing) -> Server:
+    return http_server(OtlpHttpService(intake, home), bounds=Bounds(body=LIMIT))
+
+
+def _frames(*sent: tuple[int, int, int, bytes]) -> bytes:
+    return PREFACE + b"".join(frame(Kind(kind), flags, number, payload) for kind, flags, number, payload in sent)
+
+
+_BODY = ONE[Telemetry.TRACES]
+_CALL = Encoder().encode(
+    {":method": "POST", ":scheme": "http", ":path": f"/{SERVICES[Telemetry.TRACES]}/Export", ":authority": "x",
+     "content-type": "application/grpc", "te": "trailers", "grpc-timeout": "1S"}.items()
+)  # fmt: skip
 _SPAN = {
     "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "x", "kind": 2,
     "attributes": [{"key": "a", "value": {"arrayValue": {"values": [{"doubleValue": "NaN"}]}}}],
@@ -73,6 +149,34 @@ DECODERS: Mapping[str, tuple[Callable[[bytes], None], Sequence[bytes]]] = {
         [json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN, _SPAN]}]}]}).encode()],
     ),
     "zipkin": (lambda data: otlp(Telemetry.TRACES)(read_spans(data)), [json.dumps([_ZIPKIN, _ZIPKIN]).encode()]),
+    "http2": (
+        connection(_grpc),
+        [
+            _frames(
+                (4, 0, 0, b"\0\4\0\1\0\0"), (1, 4, 1, _CALL), (0, 1, 1, b"\0" + len(_BODY).to_bytes(4, "big") + _BODY)
+            ),
+            _frames(
+                (1, 4, 1, _CALL),
+                (0, 8, 1, b"\2\1\0\0\0\0\0\0"),
+                (3, 0, 1, bytes(4)),
+                (6, 0, 0, bytes(8)),
+                (8, 0, 0, b"\0\0\0\5"),
+                (2, 0, 3, bytes(5)),
+                (1, 0, 3, _CALL[:9]),
+                (9, 4, 3, _CALL[9:]),
+            ),
+        ],
+    ),
+    "http1": (
+        connection(_http),
+        [
+            b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+            + f"content-length: {len(_BODY)}\r\n\r\n".encode()
+            + _BODY,
+            b"POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
+            b"expect: 100-continue\r\n\r\n2\r\n{}\r\n0\r\n\r\nOPTIONS /v1/logs HTTP/1.1\r\norigin: http://a\r\n\r\n",
+        ],
+    ),
     "gzip": (packed("gzip"), [gzip.compress(b"abc" * 99), zlib.compress(bytes(999))]),
     "zstd": (packed("zstd"), [zstd.compress(b"abc" * 99), zstd.compress(bytes(9999))]),
 }
