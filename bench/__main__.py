@@ -1,12 +1,13 @@
 """Measures a real server from outside and compares with what is promised. `make bench` runs all of it.
 
-    python -m bench [PART …] [--spans 5000000] [--rounds 2] [--json FILE]
+    python -m bench [PART …] [--spans 5000000] [--rounds 2] [--seconds 30] [--json FILE]
 
 start      time until ready, resident memory when idle, time to stop
 ingest     CPU per span over all processes (gRPC in, durable, in the store), spans a second, time to acknowledge
 questions  a trace by id while spans arrive, and `leaks`, over --spans spans; bytes a span on disk
 page       what its views ask, over --spans spans with a thousand findings and long traces beside them
 judging    `leaks` over --spans spans of which one in a hundred is of a hold
+overload   twice what is stored in the same time, for --seconds: what is refused, and memory
 probe      what a hold costs a Python service with the probe in it, and a pooled query on a real PostgreSQL
 steps      CPU of each step between the wire and the store, in one process
 peers      beside other collectors that are found on PATH, in turns, --rounds of them
@@ -219,6 +220,31 @@ def judging(options: argparse.Namespace) -> list[Measured]:
         ]
 
 
+def overload(options: argparse.Namespace) -> list[Measured]:
+    """Twice what is stored in the same time, for --seconds: what does not fit waits or is refused, memory stays flat."""
+    from bench.overload import pressing
+
+    with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
+        where = served.where.otlp_grpc
+        _stored_after(served, lambda: send(where, requests=200, spans=512))
+        sent, took = _stored_after(served, lambda: send(where, requests=2000, spans=512))
+        resident: list[float] = []
+        with pressing(where, 2 * sent.spans / took, options.seconds) as pipe:
+            while not pipe.poll(2.0):
+                resident.append(served.resident())
+            pressed = pipe.recv()
+        waiting = _metric(served, "tracecollect_journal_bytes") / 1e6
+        third = max(1, len(resident) // 3)
+        return [
+            Measured("stored when it keeps up", sent.spans / took, "spans/s"),
+            Measured(f"acknowledged over {pressed.seconds:.0f} s at twice that", pressed.acknowledged, "spans"),
+            Measured("told to come again", pressed.refused, "spans"),
+            Measured("waiting in the journal at the end", waiting, "MB"),
+            Measured("resident at most, first third", max(resident[:third]), "MB", 1200),
+            Measured("resident at most, last third", max(resident[-third:]), "MB", 1200),
+        ]
+
+
 def steps(_: argparse.Namespace) -> list[Measured]:
     """The steps of the way in, printed by their own module."""
     subprocess.run([sys.executable, "-m", "bench.steps", "--store"], check=True)
@@ -264,6 +290,7 @@ PARTS = {
     "page": page,
     "judging": judging,
     "probe": probe,
+    "overload": overload,
     "steps": steps,
     "peers": peers,
 }
@@ -276,6 +303,7 @@ def main() -> int:
     )
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts (all)")
     parser.add_argument("--spans", type=int, default=5_000_000, help="how many spans `questions` stores first")
+    parser.add_argument("--seconds", type=float, default=30, help="for how long `overload` sends")
     parser.add_argument("--rounds", type=int, default=2, help="how many turns everybody has in `peers`")
     parser.add_argument("--json", type=Path, help="write the numbers to a file, too")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tracecollect.model import Instant, Owner, PoolSample, ProcessSample, Signal, Window
@@ -40,6 +40,19 @@ class KeyTotals:
     first_at: Instant
     last_at: Instant
     open_keys: tuple[str, ...] = ()
+
+    def plus(self, other: KeyTotals) -> KeyTotals:
+        """Both, where they are about other keys of the same pool."""
+        return replace(
+            self,
+            keys=self.keys + other.keys,
+            closed=self.closed + other.closed,
+            stray_closes=self.stray_closes + other.stray_closes,
+            acquired=self.acquired + other.acquired,
+            first_at=min(self.first_at, other.first_at),
+            last_at=max(self.last_at, other.last_at),
+            open_keys=self.open_keys + other.open_keys,
+        )
 
 
 @dataclass(frozen=True, slots=True)

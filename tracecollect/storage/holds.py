@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, Window
@@ -24,6 +26,8 @@ _MOST_CLOSED = 200_000
 # So many spans tell how a path behaves; of more, a share of the traces is read.
 _TELLING = 100_000
 _MINUTE = 60 * SECOND
+# A question that looks at all keys holds 250 bytes for each.
+_KEYS_AT_ONCE = 1_000_000
 _EVER = Window(Instant(0), Instant(2**62))
 
 
@@ -54,7 +58,7 @@ class StoredHolds(StoredTraffic):
         found = [one for told in known.values() for one in told if window.since <= one.at <= window.until]
         return sorted(found, key=lambda one: one.at)
 
-    def _facts_of(self, keys: Collection[OpenKey], window: Window, after: int) -> Mapping[OpenKey, tuple[Signal, ...]]:
+    def _facts_of(self, keys: Set[OpenKey], window: Window, after: int) -> Mapping[OpenKey, tuple[Signal, ...]]:
         found = self._engine.rows(
             "holds_facts",
             # What a clock that is ahead says of later is remembered for then.
@@ -91,9 +95,15 @@ class StoredHolds(StoredTraffic):
     def totals(self, window: Window, *, grace: int) -> Sequence[KeyTotals]:
         """Opened and closed keys per instance, dialect, pair and pool, and the keys that are open."""
         first, last = -(-window.since // _MINUTE) * 60, window.until // _MINUTE * 60
-        asked = bounds(window) | {"first_minute": _clipped(first), "last_minute": _clipped(last), "grace": grace}
-        found = self._engine.rows("holds_totals", **asked, **self._keyed, limit=_MOST_KEYS)
-        return [
+        minutes = {"first_minute": _clipped(first), "last_minute": _clipped(last)}
+        asked = bounds(window) | minutes | {"grace": grace, "limit": _MOST_KEYS} | self._keyed
+        rows = self._engine.rows("holds_keys", **minutes)[0]["rows"]
+        found = (
+            one
+            for lowest, highest in _ranges(-(-rows // _KEYS_AT_ONCE) or 1)
+            for one in self._engine.rows("holds_totals", **asked, lowest=lowest, highest=highest)
+        )
+        return _joined(
             KeyTotals(
                 row["service"],
                 row["instance"],
@@ -109,7 +119,7 @@ class StoredHolds(StoredTraffic):
                 tuple(row["open_keys"]),
             )
             for row in found
-        ]
+        )
 
     def loss(self, services: Iterable[str], window: Window, *, grace: int, enough: int) -> Sequence[SpanLoss]:
         """Measured span loss of these services' instances, of a sample of their traces when they are many."""
@@ -212,3 +222,18 @@ def _facts_once(told: Sequence[Signal], more: Sequence[Signal]) -> tuple[Signal,
 
 def _fact(one: Signal) -> tuple[str, ...]:
     return one.service, one.kind, one.role, str(one.at), one.trace_id, one.span_id
+
+
+def _ranges(parts: int) -> Iterator[tuple[int, int]]:
+    """All ids of 64 bits in ranges of the same size."""
+    ends = [2**64 * part // parts for part in range(parts + 1)]
+    return ((lowest, end - 1) for lowest, end in pairwise(ends))
+
+
+def _joined(totals: Iterable[KeyTotals]) -> Sequence[KeyTotals]:
+    """What was counted of ranges of keys as one."""
+    known: dict[tuple[str, ...], KeyTotals] = {}
+    for one in totals:
+        name = (one.service, one.instance, one.dialect, one.pair, one.pool)
+        known[name] = one.plus(known[name]) if name in known else one
+    return [replace(known[name], open_keys=known[name].open_keys[:_MOST_KEYS]) for name in sorted(known)]

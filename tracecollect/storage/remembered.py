@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from typing import Generic, TypeVar
 
 from tracecollect.model import SECOND, Instant, Window
@@ -25,15 +25,16 @@ _LONGEST = 25 * 3600 * SECOND
 class Remembered(Generic[Name, Told]):
     """Safe from any thread: one question at a time.
 
-    `ask` reads names in a window, of the blocks after a number (0: all of them). `newest` is the number of the newest
-    block that is stored; 0: nobody knows, and nothing is remembered. Blocks are numbered as they come, and those that
-    are merged keep the highest number, so nothing is passed over. What is not `lasting` is asked again, as must be what
-    lacks something for being later than the window.
+    `ask` reads names in a window, of the blocks after a number (0: all of them); the names are a set, because thousands
+    are looked for again in the answer. `newest` is the number of the newest block that is stored; 0: nobody knows, and
+    nothing is remembered. Blocks are numbered as they come, and those that are merged keep the highest number, so
+    nothing is passed over. What is not `lasting` is asked again, as must be what lacks something for being later than
+    the window.
     """
 
     def __init__(
         self,
-        ask: Callable[[Collection[Name], Window, int], Mapping[Name, Told]],
+        ask: Callable[[Set[Name], Window, int], Mapping[Name, Told]],
         *,
         joined: Callable[[Told, Told], Told],
         newest: Callable[[], int],
@@ -56,13 +57,13 @@ class Remembered(Generic[Name, Told]):
         # Before asking: what is stored while it is asked is asked again.
         block = self._newest() if names and window.until - window.since <= _LONGEST else 0
         if not block:
-            return self._ask(names, window, 0)
+            return self._ask(set(names), window, 0)
         with self._lock:
             goes_on = self._window.since <= window.since and self._window.until <= window.until
             goes_on = goes_on and self._clock() - self._begun < _KEPT_SECONDS
             asked = Window(self._window.since, window.until) if goes_on else window
             known = self._brought_up(asked, block) if goes_on else {}
-            new = [one for one in names if one not in known]
+            new = {one for one in names if one not in known}
             told = {**dict.fromkeys(new), **self._ask(new, asked, 0)} if new else {}
             known = {**known, **told}
             if not goes_on:
@@ -74,7 +75,7 @@ class Remembered(Generic[Name, Told]):
         """What is known, with what was stored since."""
         known = dict(self._known)
         if known and block > self._block:
-            for name, more in self._ask(known, window, self._block).items():
+            for name, more in self._ask(known.keys(), window, self._block).items():
                 before = known[name]
                 known[name] = more if before is None else self._joined(before, more)
         return known

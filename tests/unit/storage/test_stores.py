@@ -20,6 +20,7 @@ from tracecollect.lifecycle.judge import judge
 from tracecollect.model import SECOND, CallEdge, Instant, LeakQuery, PoolSample, SearchQuery, Window
 from tracecollect.ports import KeyTotals, OpenKey, Store, Telemetry
 from tracecollect.redact import Redactor
+from tracecollect.storage import holds
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.memory import MemoryStore
 from tracecollect.storage.texts import TABLES
@@ -55,6 +56,27 @@ class TestClickHouse(StoreContract):
     @pytest.fixture
     def store(self, emptied: ClickHouseStore) -> ClickHouseStore:
         return emptied
+
+
+def test_keys_that_are_looked_at_in_ranges_are_counted_as_if_at_once(
+    emptied: ClickHouseStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shops = [world.process("shop", name) for name in ("a", "b")]
+    for number in range(60):
+        for shop in shops[: 1 + number % 2]:
+            shop.span("none.open", number, number + 1, scope=SCOPE, hold=f"h{number}", pool__name=f"p{number % 3}")
+            if number % 5:
+                shop.span("none.close", number + 100, number + 101, scope=SCOPE, hold=f"h{number}")
+    tell(emptied, world.items)
+    at_once = emptied.totals(ALL, grace=SECOND)
+    assert len(at_once) > 3
+    assert sum(len(one.open_keys) for one in at_once) == 18
+    for rows in (1, 7, 50):
+        monkeypatch.setattr(holds, "_KEYS_AT_ONCE", rows)
+        in_ranges = emptied.totals(ALL, grace=SECOND)
+        assert [replace(one, open_keys=sorted(one.open_keys)) for one in in_ranges] == [
+            replace(one, open_keys=sorted(one.open_keys)) for one in at_once
+        ]
 
 
 # --- the same telemetry, told to both ------------------------------------------------------------------

@@ -2,7 +2,8 @@
 -- baseline and the remainder that reaches the judge, in one pass. A key is open when its newest opener is unanswered
 -- and older than the grace, by its pair's open_if; keys only, facts are fetched for the few that remain.
 -- Whole minutes of the window are read as connection_keys tells them, its first and last one signal by signal.
--- Conditions on the pair are asked of the groups: they are fewer than the rows.
+-- Conditions on the pair are asked of the groups: they are fewer than the rows. Keys are taken in ranges of their ids:
+-- a key takes some 250 bytes of memory while it is looked at, and a day may have tens of millions.
 WITH counted AS
 (
     -- Begins and ends are told apart by span, because telemetry may be delivered twice. Costly, and for few pairs.
@@ -52,12 +53,14 @@ FROM
     (
         SELECT * FROM connection_keys
         WHERE minute >= toDateTime({first_minute:UInt32}) AND minute < toDateTime({last_minute:UInt32})
+          AND id BETWEEN {lowest:UInt64} AND {highest:UInt64}
         UNION ALL
         {key_minutes}
         WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
           AND (at < toDateTime({first_minute:UInt32}) OR at >= toDateTime({last_minute:UInt32}))
         GROUP BY service, instance, dialect, version, pair, key, minute
     ) AS k
+    WHERE k.id BETWEEN {lowest:UInt64} AND {highest:UInt64}
     GROUP BY k.id
     HAVING (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
 )
