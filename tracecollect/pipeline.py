@@ -129,6 +129,7 @@ class Pipeline:
         if not entries:
             return False
         tables = self._decoded(entries)
+        del entries  # columns and requests need not be in memory together
         if tables:
             began = time.monotonic()
             self._writer.write(Batch(self._backlog.token(), tables))
