@@ -221,7 +221,7 @@ def judging(options: argparse.Namespace) -> list[Measured]:
 
 
 def overload(options: argparse.Namespace) -> list[Measured]:
-    """Twice what is stored in the same time, for --seconds: what does not fit waits or is refused, memory stays flat."""
+    """Twice what is stored in the same time, for --seconds: what does not fit waits, memory stays flat."""
     from bench.overload import pressing
 
     with tempfile.TemporaryDirectory() as directory, serving(Path(directory)) as served:
