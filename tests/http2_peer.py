@@ -9,9 +9,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
+from contract.receiver import LIMIT, ONE, Recording
 from hpack import Decoder, Encoder
 
+from tracecollect.ports import Telemetry
 from tracecollect.receivers.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Error, Kind, frame
+from tracecollect.receivers.intake import Intake
+from tracecollect.receivers.listeners import Listeners, Listening
+from tracecollect.receivers.otlp_grpc import SERVICES
+
+EXPORT = f"/{SERVICES[Telemetry.TRACES]}/Export"
+BODY = ONE[Telemetry.TRACES]
+# Names of settings.
+ENABLE_PUSH, WINDOW, FRAME_SIZE = 2, 4, 5
+
+
+class Served:
+    """A receiver on a free port."""
+
+    def __init__(self, **more) -> None:
+        self.recorder = Recording()
+        self.intake = Intake(self.recorder, max_body=LIMIT, max_in_flight=LIMIT)
+        self.listeners = Listeners(self.intake, Listening(grpc=("127.0.0.1", 0), max_in_flight=LIMIT, **more))
+        self.listeners.start()
+
+    @property
+    def port(self) -> int:
+        return self.listeners.grpc_port
+
+    def close(self) -> None:
+        self.recorder.release.set()
+        self.listeners.stop(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +135,8 @@ class Peer:
 def message(body: bytes, packed: int = 0) -> bytes:
     """As gRPC frames it."""
     return bytes((packed,)) + len(body).to_bytes(4, "big") + body
+
+
+def setting(number: int, value: int) -> bytes:
+    """As a SETTINGS frame says it."""
+    return struct.pack(">HI", number, value)

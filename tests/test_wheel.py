@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from recordings import labels, young
 
 import tracecollect
-from tracecollect import codec
-from tracecollect.model import Instant
 
 pytestmark = pytest.mark.slow
 
@@ -130,17 +129,18 @@ def test_what_is_imported_is_the_wheel_and_its_pictures_come_from_inside(whole: 
 
 
 def test_the_installed_program_finds_and_draws_the_leaks_of_a_recording(whole: Installed, tmp_path: Path) -> None:
-    labels = json.loads(SAMPLE.with_name("asyncpg-leak.labels.json").read_text())
+    truth = labels("asyncpg-leak")
+    recording, ended = young("asyncpg-leak", tmp_path)
     world = ("--data-dir", str(tmp_path / "data"))
-    when = ("--grace", "5s", "--as-of", codec.spell_instant(Instant(labels["t_final_observation"])))
-    done = whole.tracecollect("import", *world, str(SAMPLE))
+    when = ("--grace", "5s", "--as-of", ended.isoformat())
+    done = whole.tracecollect("import", *world, str(recording))
     assert done.returncode == 0, done.stderr
     done = whole.tracecollect("leaks", *world, *when, "--json", "--fail-on", "leaked")
     assert done.returncode == 1, done.stderr
     found = [one for one in json.loads(done.stdout)["findings"] if one["verdict"] == "leaked"]
-    assert sum(one["leaked_count"] for one in found) == labels["n_true_leaks"]
+    assert sum(one["leaked_count"] for one in found) == truth["n_true_leaks"]
     guilty = {hold["trace_id"] for one in found for hold in one["instances"]}
-    assert guilty == {leak["trace_id"] for leak in labels["leaks"]}
+    assert guilty == {leak["trace_id"] for leak in truth["leaks"]}
     picture = tmp_path / "leak.svg"
     done = whole.tracecollect("lifecycle", found[0]["id"], *world, *when, "--as", "svg", "-o", str(picture))
     assert done.returncode == 0, done.stderr
