@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench import traffic
-from bench.wire import Grpc
+from bench.wire import Grpc, packed
 
 _SPANS, _CONNECTIONS, _AGAIN_SECONDS = 512, 16, 0.2
 
@@ -56,7 +56,7 @@ def _press(pipe: multiprocessing.connection.Connection, address: str, rate: floa
                 one = ready.pop()
                 idle.remove(one)
                 body = templates[sent % len(templates)].fresh(dice, time.time_ns())
-                one[1].start(b"\0" + len(body).to_bytes(4, "big") + body)
+                one[1].start(packed(body, grpc=True, zipped=False))
                 sent += 1
             for key, _ in selector.select(0.002):
                 connection: Grpc = key.data

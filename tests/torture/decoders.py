@@ -75,12 +75,12 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-def connection(listener: Callable[[Intake, Homing], Server]) -> Callable[[bytes], None]:
+def connection(listener: Callable[[Intake, Homing], tuple[Server, Callable[[], int]]]) -> Callable[[bytes], None]:
     """Bytes that come as they like are answered, refused or cut; what was held for them is let go."""
 
     async def play(data: bytes) -> None:
         loop = asyncio.get_running_loop()
-        server = listener(Intake(_Keeping(), max_body=LIMIT), Homing(loop))
+        server, held = listener(Intake(_Keeping(), max_body=LIMIT), Homing(loop))
         made = server._connect(server, loop)
         made.connection_made(Wire())
         for at in range(0, len(data), 64):
@@ -92,7 +92,7 @@ def connection(listener: Callable[[Intake, Homing], Server]) -> Callable[[bytes]
         made.connection_lost(None)
         await asyncio.sleep(0)
         assert not server.connections
-        assert not server.buffered
+        assert not held()
 
     return lambda data: asyncio.run(play(data))
 
@@ -109,12 +109,15 @@ class _Keeping:
     def close(self) -> None: ...
 
 
-def _grpc(intake: Intake, home: Homing) -> Server:
-    return OtlpGrpcReceiver(intake, home, bounds=Bounds(body=LIMIT))._server
+def _grpc(intake: Intake, home: Homing) -> tuple[Server, Callable[[], int]]:
+    receiver = OtlpGrpcReceiver(intake, home, bounds=Bounds(body=LIMIT))
+    service = receiver._service
+    return receiver._server, lambda: service.received + service.open_calls + service.running
 
 
-def _http(intake: Intake, home: Homing) -> Server:
-    return http_server(OtlpHttpService(intake, home), bounds=Bounds(body=LIMIT))
+def _http(intake: Intake, home: Homing) -> tuple[Server, Callable[[], int]]:
+    server = http_server(OtlpHttpService(intake, home), bounds=Bounds(body=LIMIT))
+    return server, lambda: server.buffered
 
 
 def _frames(*sent: tuple[int, int, int, bytes]) -> bytes:

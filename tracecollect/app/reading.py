@@ -128,11 +128,10 @@ class _Elsewhere:
 
     def __init__(self, opened: Callable[[], tuple[LocalAnswers, ExitStack]]) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="answer")
-        try:
+        with ExitStack() as failing:
+            failing.callback(self._thread.shutdown)
             self._answers, self._stack = self._thread.submit(opened).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
+            failing.pop_all()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         question = getattr(self._answers, name)

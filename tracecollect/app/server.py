@@ -65,12 +65,9 @@ class Server:
 
     def __enter__(self) -> Server:
         """Open everything. Raises what a part raises, with nothing left open."""
-        try:
-            with extra("serve"):
-                self._open()
-        except BaseException:
-            self._stack.close()
-            raise
+        with self._stack as opening, extra("serve"):
+            self._open()
+            self._stack = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -81,11 +81,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
-        # A failed commit may already have rolled back by itself.
+    finally:
+        # Whatever kept it from its end; a failed commit may already have rolled back by itself.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
 
 
 def repair(path: Path | str) -> int:

@@ -72,9 +72,9 @@ class Probe:
     def _patch(self, name: str) -> None:
         try:
             DRIVERS[name](self)
-        except Exception:
+        except Exception as error:
             # A driver of another version than we know: its service runs as if we were not there.
-            _log.warning("connections of %s cannot be followed", name, exc_info=True)
+            _log.warning("connections of %s cannot be followed", name, exc_info=error)
 
 
 _probe: Probe | None = None

@@ -119,9 +119,9 @@ class Holds:
             return
         try:
             self._acquired(connection, pool, place, connection if watch is None else watch, slot)
-        except Exception:
+        except Exception as error:
             # The application took a connection and has it: our mistake must not become its own.
-            _log.debug("an acquire is not followed", exc_info=True)
+            _log.debug("an acquire is not followed", exc_info=error)
 
     def _acquired(self, connection: object, pool: str, place: Place | None, watch: object, slot: bool) -> None:
         where = place or place_of(connection)

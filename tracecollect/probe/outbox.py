@@ -76,9 +76,9 @@ class Outbox:
                     return
                 try:
                     self._emit(*event)
-                except Exception:
+                except Exception as error:
                     # An exporter that fails is no reason to lose the events behind this one.
-                    _log.debug("an event could not be sent", exc_info=True)
+                    _log.debug("an event could not be sent", exc_info=error)
 
     def close(self) -> None:
         """Send the rest and take nothing more. Idempotent."""

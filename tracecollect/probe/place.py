@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def _asked(connection: Any) -> Place:
         if ask is not None:
             try:
                 return ask(connection)
-            except Exception:
+            except Exception as error:
                 # A closed connection no longer says where it led; its system is still known.
+                _log.debug("a connection does not say where it leads", exc_info=error)
                 return Place(kind.__module__.partition(".")[0])
     return Place("other_sql")
 

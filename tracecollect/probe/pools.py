@@ -64,9 +64,9 @@ class PoolMetrics:
         for pool, read in list(self._pools.items()):
             try:
                 found.append(read(pool))
-            except Exception:
+            except Exception as error:
                 # A pool of another version than we know: the others still tell.
-                _log.debug("a pool does not say how it is", exc_info=True)
+                _log.debug("a pool does not say how it is", exc_info=error)
         return _summed(found)
 
 

@@ -14,6 +14,8 @@ _PSEUDO = (*_NEEDED, b":authority")
 # They are about a connection of HTTP/1.1.
 _FORBIDDEN = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 _REMEMBERED = 16
+# More bytes than have a number of so many are not sent.
+_DIGITS = 18
 
 
 class FieldReader:
@@ -54,6 +56,8 @@ def _request(said: Iterable[tuple[bytes, bytes]]) -> Fields | None:
             return None
         pseudo = special
         if name != name.lower() or name in _FORBIDDEN or (name == b"te" and value != b"trailers"):
+            return None
+        if name == b"content-length" and not (value.isdigit() and len(value) <= _DIGITS):
             return None
         fields[name] = value
     named = [one for one in _PSEUDO if one in fields]

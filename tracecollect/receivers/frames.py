@@ -11,6 +11,8 @@ ACK = END_STREAM = 0x1
 END_HEADERS, PADDED, PRIORITY = 0x4, 0x8, 0x20
 FRAME = 16_384
 """Bytes of a frame that every peer must be content with, and we are: half a frame is all that is kept unread."""
+WINDOW, MOST_WINDOW = 65_535, 0x7FFFFFFF
+"""Bytes that may be on their way where nothing else was said, and at most."""
 
 
 class Kind(IntEnum):

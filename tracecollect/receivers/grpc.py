@@ -1,6 +1,6 @@
 """gRPC over HTTP/2 (PROTOCOL-HTTP2.md of grpc/grpc): messages in, messages and a status out.
 
-A server of our own, because a request of one span costs grpcio four times what it costs us (docs/adr/0016).
+A server of our own, because a request of one span costs more than twice as much with grpcio (docs/adr/0016).
 """
 
 from __future__ import annotations

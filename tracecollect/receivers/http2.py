@@ -17,21 +17,23 @@ from tracecollect.receivers.frames import (
     END_HEADERS,
     END_STREAM,
     FRAME,
+    MOST_WINDOW,
     PADDED,
     PREFACE,
     PRIORITY,
+    WINDOW,
     Broken,
     Error,
     Kind,
     frame,
     settings,
     settings_of,
-)  # fmt: skip
+)
 from tracecollect.receivers.streams import STREAM_WINDOW, Handler, Outgoing, Stream
 from tracecollect.receivers.tcp import Bounds, Connection, Server
 
 # A request of 512 spans comes without waiting for a word from us; what may be in memory is bounded by `buffered`.
-_WINDOW, _DEFAULT_WINDOW = 16 << 20, 65_535
+_WINDOW = 16 << 20
 _STREAMS = 128
 # Frames that carry no request, since the last whole one: who sends more does nothing else.
 _NOISE = 1000
@@ -40,7 +42,7 @@ _LINGER_SECONDS = 2.0
 _SILENT_SECONDS, _PING_SECONDS, _IDLE_SECONDS = 60.0, 20.0, 600.0
 _GREETING = settings(
     max_concurrent_streams=_STREAMS, initial_window_size=STREAM_WINDOW, max_header_list_size=FRAME
-) + frame(Kind.WINDOW_UPDATE, 0, 0, (_WINDOW - _DEFAULT_WINDOW).to_bytes(4, "big"))
+) + frame(Kind.WINDOW_UPDATE, 0, 0, (_WINDOW - WINDOW).to_bytes(4, "big"))
 _WRONG_PORT = (
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n"
     b"this port speaks gRPC; OTLP over HTTP has another one (4318 unless told otherwise)\n"
@@ -125,7 +127,7 @@ class _Connection(Connection):
             end = at + 9 + length
             if end > size:
                 break
-            number = int.from_bytes(data[at + 5 : at + 9], "big") & 0x7FFFFFFF
+            number = int.from_bytes(data[at + 5 : at + 9], "big") & MOST_WINDOW
             self._frame(data[at + 3], data[at + 4], number, data[at + 9 : end])
             at = end
         self._rest = data[at if self._greeted else 0 :]
@@ -141,7 +143,7 @@ class _Connection(Connection):
             case Kind.CONTINUATION:
                 self._continued(flags, number, payload)
             case Kind.WINDOW_UPDATE:
-                more = int.from_bytes(payload, "big") & 0x7FFFFFFF
+                more = int.from_bytes(payload, "big") & MOST_WINDOW
                 if len(payload) != 4:
                     raise Broken(Error.FRAME_SIZE_ERROR, "a window's growth has four bytes")
                 if not more or number > self._highest:
@@ -168,8 +170,8 @@ class _Connection(Connection):
         stream.ended = bool(flags & END_STREAM)
         if stream.promised is not None:
             stream.promised -= len(piece)
+        stream.took(len(payload))
         if piece:
-            stream.took(len(payload))
             stream.handler.data(piece)
         elif not stream.ended:
             self._noisy()
@@ -227,8 +229,7 @@ class _Connection(Connection):
         else:
             stream = out.opened(number)
             stream.ended = bool(flags & END_STREAM)
-            length = fields.get(b"content-length", b"")
-            stream.promised = int(length) if length.isdigit() else None
+            stream.promised = int(fields[b"content-length"]) if b"content-length" in fields else None
             stream.handler = self._service.open(stream, fields)
             stream.handler.begin()
             if stream.ended:
@@ -272,7 +273,9 @@ class _Connection(Connection):
                 self.abort()
             return 0
         streams = tuple(self._out.streams.values())
-        late = [one for one in streams if not one.ended and now - one.began > self._server.bounds.body_seconds]
+        patience = self._server.bounds.body_seconds
+        # Whose body does not come to its end, or who does not read the answer.
+        late = [one for one in streams if (not one.ended or one.waiting) and now - one.began > patience]
         for one in late:
             self._out.reset(one.number, Error.CANCEL)
         if self._asked and now - self._asked > _PING_SECONDS:
@@ -351,5 +354,5 @@ def _checked(kind: int, flags: int, number: int, length: int) -> None:
 
 
 def _dependency(number: int, payload: bytes) -> None:
-    if int.from_bytes(payload[:4], "big") & 0x7FFFFFFF == number:
+    if int.from_bytes(payload[:4], "big") & MOST_WINDOW == number:
         raise Broken(Error.PROTOCOL_ERROR, "a stream that depends on itself")

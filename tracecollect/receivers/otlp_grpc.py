@@ -36,8 +36,8 @@ class OtlpGrpcReceiver:
         self._tokens = tokens or Tokens()
         methods = {f"/{service}/Export": self._export(telemetry) for telemetry, service in SERVICES.items()}
         methods |= about(SERVICES.values())
-        service = GrpcService(methods, largest=bounds.body, most=bounds.buffered)
-        self._server = http2_server(service, bounds=bounds, tls=tls.context("h2") if tls is not None else None)
+        self._service = GrpcService(methods, largest=bounds.body, most=bounds.buffered)
+        self._server = http2_server(self._service, bounds=bounds, tls=tls.context("h2") if tls is not None else None)
 
     async def start(self, listening: socket.socket) -> None:
         """Accept requests."""

@@ -6,11 +6,20 @@ import asyncio
 import time
 from typing import Protocol
 
-from tracecollect.receivers.frames import END_HEADERS, END_STREAM, FRAME, Broken, Error, Kind, frame
+from tracecollect.receivers.frames import (
+    END_HEADERS,
+    END_STREAM,
+    FRAME,
+    MOST_WINDOW,
+    WINDOW,
+    Broken,
+    Error,
+    Kind,
+    frame,
+)
 
 # Of each stream's body so much comes without a word from us.
 STREAM_WINDOW = 1 << 20
-_DEFAULT_WINDOW, _MOST_WINDOW = 65_535, (1 << 31) - 1
 # What an answer may wait for its reader's window.
 _UNREAD = 1 << 20
 _PAST = 1024
@@ -92,7 +101,7 @@ class Outgoing:
         self.leaving = False
         self._loop = loop
         self._frames: list[bytes] = []
-        self._window = self._initial = _DEFAULT_WINDOW
+        self._window = self._initial = WINDOW
         # Streams that are over, the latest ones, and whether we ended them before their sender did.
         self._past: dict[int, bool] = {}
 
@@ -134,20 +143,20 @@ class Outgoing:
         """The peer reads on: on one stream, or (0) on the connection. Raises `Broken`."""
         if number == 0:
             self._window += more
-            if self._window > _MOST_WINDOW:
+            if self._window > MOST_WINDOW:
                 raise Broken(Error.FLOW_CONTROL_ERROR, "a window that is too large")
             for one in tuple(self.streams.values()):
                 self.pump(one)
         elif (stream := self.streams.get(number)) is not None:
             stream.window += more
-            if stream.window > _MOST_WINDOW:
+            if stream.window > MOST_WINDOW:
                 self.reset(number, Error.FLOW_CONTROL_ERROR)
             else:
                 self.pump(stream)
 
     def begin_with(self, window: int) -> None:
         """The peer's initial window of streams, also of those that are open. Raises `Broken`."""
-        if window > _MOST_WINDOW:
+        if window > MOST_WINDOW:
             raise Broken(Error.FLOW_CONTROL_ERROR, "a window that is too large")
         for one in tuple(self.streams.values()):
             one.window += window - self._initial

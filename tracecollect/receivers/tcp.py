@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import socket
@@ -27,20 +28,20 @@ class Bounds:
     idle_seconds: float = 120.0
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, abc.ABC):
     """One sender's connection. All methods belong to the server's event loop."""
 
+    @abc.abstractmethod
     def sweep(self, now: float) -> int:
         """Cut what has taken too long by `time.monotonic()`; how many requests that were."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def finish(self) -> None:
         """Close after what is being worked on."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def abort(self) -> None:
         """Close at once."""
-        raise NotImplementedError
 
 
 class Server:

@@ -54,7 +54,7 @@ DERIVED = {"connection_signals": "at", "connection_keys": "minute", "pool_sample
 """The tables that views fill, each with its time."""
 ADDED = {"Instance": TELEMETRY, "Open": ("otel_traces",)}
 """The columns that tables lack which were made by earlier versions, and of which tables."""
-FRAGMENTS = ("instance", "entry_span", "key_minutes", "stored_after")
+FRAGMENTS = ("instance", "entry_span", "key_minutes", "key_id", "stored_after")
 """What several texts share: which process it was, where a request begins, what a minute says of a key, what is new."""
 _MONTH = 30 * 86400
 

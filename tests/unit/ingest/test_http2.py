@@ -176,6 +176,7 @@ def test_what_follows_a_refusal_is_thrown_away_and_the_connection_goes_on(served
         pytest.param([(":other", "x")], False, id="an unknown pseudo-header"),
         pytest.param([(":path", "/b")], False, id="a pseudo-header twice"),
         pytest.param([("X-Upper", "x")], False, id="upper case"),
+        pytest.param([("content-length", "9" * 5000)], False, id="a length that is no length"),
         pytest.param([("x-binary", "\xff\x00")], True, id="a value that is no text"),
     ],
 )

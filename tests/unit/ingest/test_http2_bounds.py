@@ -152,6 +152,19 @@ def test_a_call_that_never_ends_is_cut_after_its_time_and_its_connection_goes_on
     served.close()
 
 
+def test_an_answer_that_nobody_reads_is_cut_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "_SWEEP_SECONDS", 0.01)
+    bounds = tcp.Bounds
+    monkeypatch.setattr("tracecollect.receivers.listeners.Bounds", lambda **more: bounds(**more, body_seconds=0.3))
+    served = Served()
+    with Peer(served.port, settings=setting(WINDOW, 0)) as deaf:
+        deaf.call(EXPORT, BODY)
+        assert deaf.until(Kind.RST_STREAM).code == Error.CANCEL
+        deaf.call(EXPORT, BODY, 3)
+        assert deaf.until(Kind.HEADERS).stream == 3
+    served.close()
+
+
 def test_who_connects_and_says_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "_SWEEP_SECONDS", 0.01)
     bounds = tcp.Bounds

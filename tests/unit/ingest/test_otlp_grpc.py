@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -13,6 +13,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from http2_peer import EXPORT, Peer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tracecollect.errors import ListenError
@@ -129,29 +130,7 @@ def test_a_stop_lets_the_running_request_finish(receiver: Client) -> None:
 
 
 def test_senders_that_never_finish_their_request_keep_nobody_out(receiver: Client) -> None:
-    stuck = [slow_stream(receiver.server.grpc_port) for _ in range(40)]
-    assert receiver.send(Telemetry.TRACES, ONE[Telemetry.TRACES]) == Answer("OK")
-    for one in stuck:
-        one.close()
-
-
-def slow_stream(port: int) -> socket.socket:
-    """An HTTP/2 connection with a call whose message never comes: preface, settings, headers without an end."""
-    literal = b"".join(
-        b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
-        for name, value in [
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b":path", f"/{SERVICES[Telemetry.TRACES]}/Export".encode()),
-            (b":authority", b"x"),
-            (b"content-type", b"application/grpc"),
-            (b"te", b"trailers"),
-        ]
-    )
-    connection = socket.create_connection(("127.0.0.1", port), 5)
-    head = len(literal).to_bytes(3, "big") + b"\x01\x04" + (1).to_bytes(4, "big")
-    some = b"\x00\x00\x06\x00\x00" + (1).to_bytes(4, "big") + b"\x00\x00\x00\x10\x00x"
-    connection.sendall(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + head + literal + some
-    )
-    return connection
+    with ExitStack() as stuck:
+        for _ in range(40):
+            stuck.enter_context(Peer(receiver.server.grpc_port)).call(EXPORT, b"x", end=False)
+        assert receiver.send(Telemetry.TRACES, ONE[Telemetry.TRACES]) == Answer("OK")

@@ -15,7 +15,7 @@ WITH counted AS
     FROM connection_signals
     WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
       AND (dialect, pair) IN {by_count:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
-      AND role IN ('open', 'close', 'excuse')
+      AND role IN ('open', 'close', 'excuse') AND {key_id} BETWEEN {lowest:UInt64} AND {highest:UInt64}
     GROUP BY dialect, pair, instance, key
     HAVING length(opened) > uniqExactIf((span_id, at), role = 'close') + excused
 ),
@@ -26,7 +26,7 @@ uncovered AS
     FROM connection_signals
     WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
       AND (dialect, pair) IN {by_cover:Array(Tuple(String, String))} AND (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
-      AND role IN ('open', 'close')
+      AND role IN ('open', 'close') AND {key_id} BETWEEN {lowest:UInt64} AND {highest:UInt64}
     GROUP BY dialect, pair, instance, key
     HAVING countIf(role = 'open') > 0 AND arrayExists(o -> NOT arrayExists(c -> c.1 <= o.1 AND o.2 <= c.2, groupUniqArrayIf((started, at), role = 'close')), groupUniqArrayIf((started, at), role = 'open'))
 )
@@ -58,9 +58,9 @@ FROM
         {key_minutes}
         WHERE at >= fromUnixTimestamp64Nano({since:Int64}) AND at <= fromUnixTimestamp64Nano({until:Int64})
           AND (at < toDateTime({first_minute:UInt32}) OR at >= toDateTime({last_minute:UInt32}))
+          AND {key_id} BETWEEN {lowest:UInt64} AND {highest:UInt64}
         GROUP BY service, instance, dialect, version, pair, key, minute
     ) AS k
-    WHERE k.id BETWEEN {lowest:UInt64} AND {highest:UInt64}
     GROUP BY k.id
     HAVING (dialect, pair, version) IN {pairs:Array(Tuple(String, String, UInt16))}
 )

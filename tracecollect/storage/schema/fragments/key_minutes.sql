@@ -1,5 +1,5 @@
--- Signals of keys as rows of connection_keys. Two of ten million keys share an id once in 400,000 stores.
-SELECT cityHash64(dialect, pair, version, instance, key) AS id, service, instance, dialect, version, pair, key, toStartOfMinute(at) AS minute,
+-- Signals of keys as rows of connection_keys.
+SELECT {key_id} AS id, service, instance, dialect, version, pair, key, toStartOfMinute(at) AS minute,
        maxIf(toString(pool), role != 'note') AS said_pool, maxIf(toString(pool), role = 'note') AS noted_pool,
        countIf(role = 'open') AS opens, countIf(role = 'close') AS closes, countIf(signal = 'acquired') AS acquires,
        min(at) AS first_at, max(at) AS last_at, maxIf(at, role != 'note') AS sign_at,
