@@ -117,6 +117,17 @@ class HoldsContract:
         moments = [*opened, *(at + 60 for at in closed)]
         assert (total.first_at, total.last_at) == (instant(min(moments)), instant(max(moments)))
 
+    @pytest.mark.parametrize("after", [-1, -0.8, -0.1, 0])
+    def test_a_batch_of_the_last_second_before_a_whole_minute_is_counted(
+        self, store: Store, world: World, after: float
+    ) -> None:
+        # A batch by itself: the engine decides by the times of a whole part whether to read it.
+        minute = -instant(0) // SECOND % 60
+        world.process("shop", "i").span("none.open", minute + after, minute + after, scope=SCOPE, hold="h")
+        tell(store, world.items)
+        (total,) = store.totals(Window(instant(minute - 10), instant(minute + 10)), grace=0)
+        assert total.open_keys == ("h",)
+
     def test_keys_of_a_batch_that_is_written_again_are_counted_once(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")
         shop.span("none.close", 0, 1, scope=SCOPE, hold="stray")
