@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 _SWEEP_SECONDS = 0.5
 _BACKLOG = 512
+# Turns of the loop in which a connection that waits is accepted, and what it sent is read: three, and some for parts.
+_TURNS_BEFORE_STOP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ class Server:
         """Accept nothing new, answer what is being worked on within `grace` seconds, close."""
         if self._server is None:
             return
+        # What has come is read before: who ended after sending cannot send it to anybody else.
+        for _ in range(_TURNS_BEFORE_STOP):
+            await asyncio.sleep(0)
         self._server.close()
         end = time.monotonic() + grace
         for one in tuple(self.connections):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 from contract.receiver import LIMIT
@@ -12,6 +13,7 @@ from http2_peer import BODY, ENABLE_PUSH, EXPORT, FRAME_SIZE, WINDOW, Peer, Serv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracecollect.ports import Telemetry
 from tracecollect.receivers import http2, tcp
 from tracecollect.receivers.fields import FieldReader
 from tracecollect.receivers.frames import ACK, END_HEADERS, END_STREAM, PADDED, Broken, Error, Kind
@@ -190,6 +192,15 @@ def test_a_stop_waits_for_what_is_whole_and_sends_the_rest_elsewhere(served: Ser
     served.recorder.release.set()
     assert peer.status(1) == "0"
     stopper.join()
+
+
+def test_what_was_sent_before_a_stop_is_kept_though_its_sender_is_gone(served: Served) -> None:
+    # The loop is busy meanwhile, so that connecting, sending, leaving and the stop all wait for it.
+    served.listeners._loop.call_soon_threadsafe(time.sleep, 0.5)
+    with Peer(served.port) as gone:
+        gone.call(EXPORT, BODY)
+    served.listeners.stop(5)
+    assert served.recorder.taken == [(Telemetry.TRACES, BODY, 1)]
 
 
 class Wire(asyncio.Transport):

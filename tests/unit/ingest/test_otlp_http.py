@@ -9,6 +9,7 @@ import json
 import socket
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -103,6 +104,17 @@ def receiver() -> Iterator[Client]:
 
 class TestOtlpHttp(ReceiverContract):
     """The contract, over HTTP in protobuf."""
+
+
+def test_what_was_sent_before_a_stop_is_kept_though_its_sender_is_gone(receiver: Client) -> None:
+    # The loop is busy meanwhile, so that connecting, sending, leaving and the stop all wait for it.
+    receiver.server._loop.call_soon_threadsafe(time.sleep, 0.5)
+    body = ONE[Telemetry.TRACES]
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=20)
+    connection.request("POST", "/v1/traces", body, {"Content-Type": PROTOBUF})
+    connection.close()
+    receiver.server.stop(5)
+    assert receiver.recorder.taken == [(Telemetry.TRACES, body, 1)]
 
 
 # --- JSON -------------------------------------------------------------------------------------------
