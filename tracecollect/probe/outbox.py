@@ -28,8 +28,10 @@ _log = logging.getLogger(__name__)
 _MOST = 20_000
 _PAUSE_SECONDS = 0.1
 # Who waits for Python's lock gets it after 5 ms, or when its holder sleeps; a sleep of no time at all is over before
-# anybody has woken up. So the thread takes a breath after each event, which takes some 15 µs.
-_BREATH_SECONDS = 50e-6
+# anybody has woken up. So the thread takes a breath after each event, which takes some 15 µs: a long one while few
+# wait, so that hardly a query meets two events.
+_BREATH_SECONDS, _SHORT_BREATH_SECONDS = 500e-6, 50e-6
+_FEW = 64
 # So many wait that being on time matters more.
 _MANY = _MOST // 4
 
@@ -68,8 +70,9 @@ class Outbox:
         """Send what is queued now, on this thread. `yielding`: let others run between one event and the next."""
         with self._sending:
             while self._queue:
-                if yielding and len(self._queue) < _MANY and not self._closed:
-                    time.sleep(_BREATH_SECONDS)
+                waiting = len(self._queue)
+                if yielding and waiting < _MANY and not self._closed:
+                    time.sleep(_BREATH_SECONDS if waiting < _FEW else _SHORT_BREATH_SECONDS)
                 try:
                     event = self._queue.popleft()
                 except IndexError:  # the other thread took it
