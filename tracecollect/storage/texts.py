@@ -8,7 +8,7 @@ from importlib.resources import files
 
 _DURABLE = (
     "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, "
-    "min_compressed_bytes_to_fsync_after_merge = 1"
+    "min_compressed_bytes_to_fsync_after_merge = 1, min_columns_to_activate_adaptive_write_buffer = 1"
 )
 # The journal writes a batch again after a crash, hours later at worst: a thousand inserts remember far more.
 _DEDUPLICATION = "non_replicated_deduplication_window = 1000"
