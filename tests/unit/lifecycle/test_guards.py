@@ -5,47 +5,19 @@ Worlds are written with `builders`, arrive through the real decoder, and are jud
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from builders.otlp import Fate, World, delayed, fated, instant, late, loss, outage, requests, sampled, skewed, twice
+from builders.judged import END, LENGTH, judged
+from builders.otlp import World, delayed, late, loss, outage, sampled, skewed, twice
 from builders.shops import NAMING, Shop, background, shop
-from builders.store import Bench, bench
 from captures import ACCUSING, named
 
 from tracecollect.model import LeakReport, Verdict
 
-GRACE = 30.0
-LENGTH = 600.0
-END = LENGTH + 120.0
 LEAKS = range(40, 1000, 80)
-HOURS = (0.0, 3 * 3600.0)
 
 library = pytest.mark.parametrize("words", NAMING)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Iterator[Bench]:
-    with bench(tmp_path_factory.mktemp("guards")) as one:
-        yield one
-
-
-@pytest.fixture
-def ask(store) -> Iterator[Bench]:
-    yield store
-    store.empty()
-
-
-def judged(ask: Bench, world: World, *fates: Fate, at: Sequence[float] = (), end: float = END) -> list[LeakReport]:
-    """What is said at each moment with what had arrived by then, and from the end on."""
-    coming = requests(fated(world.items, *fates))
-    said = []
-    for moment in (*at, end):
-        now = instant(moment)
-        ask.deliver([one for one in coming if one.arrived <= now])
-        coming = [one for one in coming if one.arrived > now]
-        said.append(ask.leaks(now, grace=GRACE))
-    return [*said, *(ask.leaks(instant(end + hours), grace=GRACE) for hours in HOURS[1:])]
 
 
 def accused(reports: Sequence[LeakReport]) -> list[tuple[str, str, int]]:

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from builders.otlp import Fate, World, delayed, fated, instant, loss, outage, requests, sampled, skewed, twice
+from builders.judged import END, LENGTH, judged
+from builders.otlp import World, delayed, loss, outage, sampled, skewed, twice
 from builders.shops import Shop, background, shop, sqlalchemy
-from builders.store import Bench, bench
 from captures import ACCUSING
 
 from tracecollect.model import LeakReport
 
-GRACE = 30.0
-LENGTH = 600.0
-END = LENGTH + 120.0
 LEAKS = range(40, 600, 40)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Iterator[Bench]:
-    with bench(tmp_path_factory.mktemp("counted")) as one:
-        yield one
-
-
-@pytest.fixture
-def ask(store) -> Iterator[Bench]:
-    yield store
-    store.empty()
-
-
-def judged(ask: Bench, world: World, *fates: Fate, at: Sequence[float] = (), end: float = END) -> list[LeakReport]:
-    """What is said at each moment with what had arrived by then, at the end, and hours later."""
-    coming = requests(fated(world.items, *fates))
-    said = []
-    for moment in (*at, end):
-        now = instant(moment)
-        ask.deliver([one for one in coming if one.arrived <= now])
-        coming = [one for one in coming if one.arrived > now]
-        said.append(ask.leaks(now, grace=GRACE))
-    return [*said, ask.leaks(instant(end + 3 * 3600), grace=GRACE)]
 
 
 def told(report: LeakReport) -> int:
