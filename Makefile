@@ -1,7 +1,7 @@
 # make run    install, start the collector and the leaking demo shop, print and draw what it found
 # make test   install and run every test
 # make check  the tests, and lint, format, types and layers: what CI runs; also the page in a browser, where there is one
-# make torture  kills, full disks, hanging stores and fuzzing, for minutes
+# make torture  kills, power cuts, full disks, hanging stores and fuzzing, for minutes
 # make bench  what it costs, measured here
 # make score  how right its findings are, over every labelled recording
 # make record ARGS="SERVICE SCENARIO"  run a real service and record what it sends (docs/recording.md)
