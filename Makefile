@@ -62,11 +62,12 @@ check: lint types page-types test
 screenshots: page-tools
 	PAGE_SCREENSHOTS=write $(BIN)/python -m pytest -n 0 tests/browser/test_screenshots.py
 
-# KILLS and FUZZ_SECONDS say for how long.
+# KILLS, CUTS (of the power) and FUZZ_SECONDS say for how long.
 KILLS ?= 200
+CUTS ?= 40
 FUZZ_SECONDS ?= 600
 torture: install
-	TRACECOLLECT_TORTURE_KILLS=$(KILLS) TRACECOLLECT_TORTURE_PATIENCE=900 $(BIN)/python -m pytest -m torture tests/torture
+	TRACECOLLECT_TORTURE_KILLS=$(KILLS) TRACECOLLECT_TORTURE_CUTS=$(CUTS) TRACECOLLECT_TORTURE_PATIENCE=900 $(BIN)/python -m pytest -m torture tests/torture
 	$(BIN)/python tests/torture/fuzz.py --seconds $(FUZZ_SECONDS)
 
 bench: install

@@ -2,7 +2,7 @@
 
 The disk is as ext4 and XFS are, and no better: names change in order, and any sync makes all earlier ones last; the
 bytes of a file last when that file was synced. What came after a file's last sync is there, or not, or in part (whole
-sectors), each write for itself.
+sectors), each write for itself. A sync of the whole system is not counted: that makes the disk worse, not better.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = (
 )  # fmt: skip
 BYTES = (
     "write", "pwrite64", "writev", "pwritev", "pwritev2", "lseek", "ftruncate", "truncate", "fallocate",
-    "copy_file_range", "sendfile", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range",
+    "copy_file_range", "sendfile", "fsync", "fdatasync",
 )  # fmt: skip
 _SECTOR, _TORN = 512, 0.3
 # As `strace -f -y -xx` writes them: texts, and after each descriptor its path, in hexadecimal digits.
@@ -220,7 +220,7 @@ class Disk:
             case "lseek", _:
                 self._position[path] = call.result
             case _:
-                raise NotImplementedError(f"{call.name} of {path}")
+                raise ValueError(f"{call.name} of {path}: what that leaves on a disk is not known here")
 
     def _name(self, when: int, one: str, other: str, node: _Node | None) -> None:
         self._names.append((when, one, other, node))

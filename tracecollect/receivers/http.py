@@ -206,8 +206,9 @@ class _Connection(Connection):
             request, keep = self._waiting.popleft()
             try:
                 response = await self._service.handle(request)
-            except Exception:
-                _log.exception("a request failed inside")
+            except Exception as error:
+                # Our mistake ends this request, not its sender's connection.
+                _log.error("a request failed inside", exc_info=error)
                 response = Response(500)
             self._let_go(min(self._held, len(request.body)))
             transport = self._transport

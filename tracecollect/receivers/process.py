@@ -58,7 +58,8 @@ class Receivers:
 
     def start(self) -> None:
         """Return when every process accepts requests. Raises `ListenError` or `StoreError` when one cannot."""
-        try:
+        with ExitStack() as starting:
+            starting.callback(self.stop, 0)
             wanted = self._reserve()
             config = json.dumps(self._config | {"listening": asdict(wanted)})
             self._workers = [_Worker(config, self._restart) for _ in range(self._number)]
@@ -66,9 +67,7 @@ class Receivers:
                 one.spawn()
             for one in self._workers:
                 one.wait()
-        except BaseException:
-            self.stop(0)
-            raise
+            starting.pop_all()
 
     def _reserve(self) -> Listening:
         """Hold the ports for as long as we live: a process that restarts finds them, a stranger does not get them."""

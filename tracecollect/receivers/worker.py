@@ -30,11 +30,10 @@ def main(orders: IO[str], reports: IO[str]) -> int:
         wanted = Listening(**_frozen(config["listening"]))
         intake = Intake(recorder, max_body=config["max_body"], max_in_flight=wanted.max_in_flight)
         listeners = Listeners(intake, wanted)
-        try:
+        with contextlib.ExitStack() as starting:
+            starting.callback(recorder.close)
             listeners.start()
-        except BaseException:
-            recorder.close()
-            raise
+            starting.pop_all()
     except TracecollectError as error:
         _say(reports, {"failed": type(error).__name__, "message": error.message, "hint": error.hint})
         return 2

@@ -85,17 +85,18 @@ class ClickHouseStore(StoredHolds):
             self._engine.command(texts.query("keys_backfill"))
         for name in texts.VIEWS:
             self._engine.command(texts.view(name))
-        self._merge_seldom(made)
+        self._tune(made)
         self._keep_for(retention, cluster)
         self._views.prepare()
         for part in self.broken_parts():
             _log.error("stored data could not be read and was moved away: %s", part)
 
-    def _merge_seldom(self, made: Mapping[str, str]) -> None:
-        """Say when parts are merged. Not to a server: it has its own administrator, or lacks the setting."""
+    def _tune(self, made: Mapping[str, str]) -> None:
+        """Say how parts are written and merged. Not to a server: it has its own administrator, or lacks the setting."""
         for name in (*texts.TELEMETRY, *texts.DERIVED) if self._engine.embedded else ():
-            if texts.MERGING not in made[name]:
-                self._engine.command(f"ALTER TABLE {name} MODIFY SETTING {texts.MERGING}")
+            missing = ", ".join(one for one in texts.EMBEDDED if one not in made[name])
+            if missing:
+                self._engine.command(f"ALTER TABLE {name} MODIFY SETTING {missing}")
 
     def _keep_for(self, retention: int, cluster: str) -> None:
         """Change the retention of tables that were made with another."""

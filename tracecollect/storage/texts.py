@@ -8,12 +8,13 @@ from importlib.resources import files
 
 _DURABLE = (
     "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, "
-    "min_compressed_bytes_to_fsync_after_merge = 1, min_columns_to_activate_adaptive_write_buffer = 1"
+    "min_compressed_bytes_to_fsync_after_merge = 1"
 )
 # The journal writes a batch again after a crash, hours later at worst: a thousand inserts remember far more.
 _DEDUPLICATION = "non_replicated_deduplication_window = 1000"
-MERGING = "merge_selector_base = 8"
-"""Parts are merged when together they are so many times the largest: merging costs most of all (docs/adr/0014)."""
+EMBEDDED = ("merge_selector_base = 8", "min_columns_to_activate_adaptive_write_buffer = 1")
+"""Settings of the embedded engine's tables: parts are merged when together they are so many times the largest, because
+merging costs most of all; columns are written through buffers that grow when they must (docs/adr/0014)."""
 _REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
 
 TABLES = (

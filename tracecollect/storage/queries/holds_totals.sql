@@ -3,7 +3,7 @@
 -- and older than the grace, by its pair's open_if; keys only, facts are fetched for the few that remain.
 -- Whole minutes of the window are read as connection_keys tells them, its first and last one signal by signal.
 -- Conditions on the pair are asked of the groups: they are fewer than the rows. Keys are taken in ranges of their ids:
--- a key takes some 250 bytes of memory while it is looked at, and a day may have tens of millions.
+-- a key takes some 350 bytes of memory while it is looked at, and a day may have tens of millions.
 -- Compared with a DateTime, parts whose times all lie in the second before it would not be read (ClickHouse 26.9).
 WITH counted AS
 (
