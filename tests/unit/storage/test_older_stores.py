@@ -9,6 +9,7 @@ from contract.store_world import ALL, DIALECTS, SCOPE, tell, world
 
 from tracecollect.model import SECOND
 from tracecollect.storage.clickhouse import ClickHouseStore
+from tracecollect.storage.texts import EMBEDDED
 
 _ = world
 
@@ -46,3 +47,17 @@ def test_spans_of_a_store_from_before_processes_had_a_column_keep_their_process(
         finally:
             store.close()
     assert asked == [["i"], ["i"]]
+
+
+def test_tables_of_a_store_from_before_they_were_tuned_are_tuned_at_the_start(tmp_path: Path) -> None:
+    told: list[str] = []
+    for earlier in (True, False):
+        store = ClickHouseStore(f"chdb://{tmp_path}/store", dialects=DIALECTS)
+        try:
+            if earlier:
+                names = ", ".join(setting.partition(" ")[0] for setting in EMBEDDED)
+                store._engine.command(f"ALTER TABLE otel_traces RESET SETTING {names}")
+            told += [row["text"] for row in store._engine.rows("table_texts") if row["name"] == "otel_traces"]
+        finally:
+            store.close()
+    assert [[setting in text for setting in EMBEDDED] for text in told] == [[False, False], [True, True]]
