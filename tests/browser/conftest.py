@@ -92,10 +92,24 @@ def serve(tmp_path) -> Iterator[Callable[..., Serving]]:
         one.stop()
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def tab(browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages: `tab(url, color_scheme="dark")`. None may fail, break its policy or ask another host."""
-    contexts, wrong = [], []
+def tab(browser, request) -> Iterator[Callable[..., Page]]:
+    """Opens pages: `tab(url, color_scheme="dark")`. None may fail, break its policy or ask another host.
+
+    What the pages of a failed test showed, and how their questions were answered, stands below its report.
+    """
+    contexts, wrong, answers = [], [], []
 
     def open_(url: str, **how: object) -> Page:
         context = browser.new_context(**{"viewport": SIZE, **how})
@@ -105,13 +119,22 @@ def tab(browser) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda line: wrong.append(f"{page.url}: {line.text}") if _bad(line) else None)
         page.on("dialog", lambda dialog: wrong.append(f"{page.url}: a label opened a dialog"))
         page.on("request", lambda request: wrong.append(request.url) if not _ours(request.url, url) else None)
+        page.on("response", lambda response: answers.append(f"{response.status} {response.url}"))
+        page.on("requestfailed", lambda request: answers.append(f"{request.failure} {request.url}"))
         page.goto(url)
         return page
 
     yield open_
+    if request.node.stash.get(_FAILED, False):
+        print(*answers, *(_showed(page) for context in contexts for page in context.pages), sep="\n")
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+def _showed(page) -> str:
+    fields = page.locator("input, select").evaluate_all("all => all.map((one) => `${one.name}=${one.value}`)")
+    return f"{page.url}\n{fields}\n{page.locator('body').inner_text()[:1500]}"
 
 
 def _bad(line) -> bool:

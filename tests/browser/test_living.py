@@ -98,8 +98,10 @@ def test_a_server_that_restarts_is_missed_and_found_again(serve, till, tab, numb
     server = serve("--grace", "1s")
     page = tab(server.url + "/pools")
     expect(page.locator("#connection")).to_have_text("live")
+    heading = page.locator("h1").bounding_box()
     server.stop(number)
     expect(page.locator("#banner")).to_contain_text("The server does not answer")
+    assert page.locator("h1").bounding_box() == heading  # nothing moves away from under a hand
     expect(page.locator("#connection")).to_have_text("server gone")
     server.start()
     expect(page.locator("#banner")).to_contain_text("The server is back")

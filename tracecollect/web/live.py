@@ -71,9 +71,9 @@ class News:
             known_only(request, PARAMETERS)
             with as_usage():
                 traces = codec.read_flag(request.query_params, "traces", default=False)
-            return StreamingResponse(
-                self._stream(self._joined(traces)), media_type=MEDIA, headers={"Cache-Control": "no-store"}
-            )
+            if self._closed or len(self._listeners) >= _MOST_LISTENERS:
+                raise Busy("too many listen already", retry_after=5)
+            return StreamingResponse(self._stream(traces), media_type=MEDIA, headers={"Cache-Control": "no-store"})
 
         return Route(PATH, endpoint)
 
@@ -84,8 +84,6 @@ class News:
             one.tell(None)
 
     def _joined(self, traces: bool) -> _Listener:
-        if self._closed or len(self._listeners) >= _MOST_LISTENERS:
-            raise Busy("too many listen already", retry_after=5)
         listener = _Listener(traces)
         listener.tell(_event("hello", {"server": self._server, "version": tracecollect.__version__}))
         self._listeners.add(listener)
@@ -93,7 +91,11 @@ class News:
             self._task = asyncio.ensure_future(self._look())
         return listener
 
-    async def _stream(self, listener: _Listener) -> AsyncIterator[str]:
+    async def _stream(self, traces: bool) -> AsyncIterator[str]:
+        # Here and not before: a reader who left before the first line never gets here, and leaves nothing behind.
+        if self._closed:
+            return
+        listener = self._joined(traces)
         try:
             yield "retry: 1000\n\n"
             while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -14,6 +15,7 @@ from known_answers import FINDING, LATER, REPORT, KnownAnswers
 
 from tracecollect.ports import asking
 from tracecollect.web import live
+from tracecollect.web.desk import Desk
 
 
 @pytest.mark.parametrize("path", ["/", "/viz/page/main.js", "/api/v1/leaks", "/api/v1/diagrams/services"])
@@ -130,6 +132,27 @@ def test_too_many_listeners_are_asked_to_come_again(serve, monkeypatch):
         lines = first.iter_lines()  # kept, or the connection ends with it
         next(lines)
         assert httpx.get(server.url + "/api/v1/live").status_code == 503
+
+
+def test_a_listener_who_left_before_the_first_line_takes_no_place(monkeypatch):
+    monkeypatch.setattr(live, "_MOST_LISTENERS", 1)
+
+    async def come_and_go() -> None:
+        desk = Desk(KnownAnswers(), grace=7)
+        route = live.News(desk).route()
+
+        async def receive():
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            await asyncio.sleep(0)
+
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/live", "query_string": b"", "headers": []}
+        for _ in range(3):
+            await route.handle(dict(scope), receive, send)
+        desk.close()
+
+    asyncio.run(come_and_go())
 
 
 def test_a_listener_is_told_of_a_mistake_in_its_question(server):
