@@ -126,7 +126,8 @@ def tab(browser, request) -> Iterator[Callable[..., Page]]:
 
     yield open_
     if request.node.stash.get(_FAILED, False):
-        print(*answers, *(_showed(page) for context in contexts for page in context.pages), sep="\n")
+        pages = [_showed(page) for context in contexts for page in context.pages]
+        request.node.add_report_section("teardown", "pages", "\n".join([*answers, *pages]))
     for context in contexts:
         context.close()
     assert wrong == []
