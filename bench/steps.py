@@ -2,7 +2,7 @@
 
     python -m bench.steps [--spans 512] [--requests 200] [--repeat 3]
 
-Prints one line a step: check (before the acknowledgement), pack (journal), decode, redact, plain, and with
+Prints one line a step: check (before the acknowledgement), pack (journal), decode, redact, distinct, and with
 `--store` the insert into an embedded engine in a temporary directory.
 """
 
@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.redact import Redactor
 from tracecollect.wire.check import check
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode, distinct
 
 T = TypeVar("T")
 RESOURCE = {
@@ -89,8 +89,7 @@ def once(bodies: list[bytes], spans: int, write: Callable[[pa.Table], None] | No
         "decode", spans, lambda: [decode(Telemetry.TRACES, c, [time.time_ns()] * len(c))["otel_traces"] for c in chunks]
     )
     tables = timed("redact", spans, lambda: [redact(table) for table in tables])
-    tables = timed("plain", spans, lambda: [plain(table) for table in tables])
-    table = timed("join", spans, lambda: pa.concat_tables(tables).combine_chunks())
+    table = timed("distinct", spans, lambda: distinct(pa.concat_tables(tables)))
     assert table.num_rows == spans
     if write is not None:
         timed("insert", spans, lambda: write(table))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tracecollect.errors import StoreError
 from tracecollect.ports import Backlog, Batch, Depth, Entry, SpanWriter, Telemetry
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 _log = logging.getLogger(__name__)
 # One decoder call holds the interpreter lock: 8 MB are some 24 k spans and 50 ms.
@@ -145,13 +145,13 @@ class Pipeline:
                 for tables in self._readable(telemetry, chunk):
                     for name, table in tables.items():
                         parts.setdefault(name, []).append(table)
-        return {name: pa.concat_tables(tables).combine_chunks() for name, tables in parts.items()}
+        return {name: pa.concat_tables(tables) for name, tables in parts.items()}
 
     def _readable(self, telemetry: Telemetry, entries: Sequence[Entry]) -> Iterable[Mapping[str, pa.Table]]:
         """Columns; where that fails, halve until the poisonous entry is alone, and set it aside."""
         try:
             tables = decode(telemetry, [e.body for e in entries], [e.arrived for e in entries])
-            yield {name: plain(self._redact(table)) for name, table in tables.items()}
+            yield {name: self._redact(table) for name, table in tables.items()}
         except Exception as error:
             # Whatever it is: one request must not stop all those behind it.
             if len(entries) == 1:

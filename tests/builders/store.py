@@ -16,7 +16,7 @@ from tracecollect.redact import Redactor
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
 from tracecollect.storage.texts import TABLES
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 # Recordings are old, and nothing in them may expire.
 _FOREVER = 20 * 365 * 86400
@@ -50,7 +50,7 @@ class Bench:
 
     def insert(self, tables: Mapping[str, pa.Table]) -> None:
         """Columns as the decoder makes them."""
-        cleaned = {name: plain(self._redact(table)) for name, table in tables.items()}
+        cleaned = {name: self._redact(table) for name, table in tables.items()}
         self._store.write(Batch(f"bench:{next(self._tokens)}", cleaned))
 
     def leaks(self, at: int, *, grace: float, since: int | None = None) -> LeakReport:

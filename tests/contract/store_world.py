@@ -15,7 +15,7 @@ from tracecollect.model import (
     Window,
 )
 from tracecollect.ports import Batch, KeyTotals, Store, Telemetry
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 ALL = Window(instant(-3600), instant(3600))
 GRACE = 5 * SECOND
@@ -102,7 +102,7 @@ def tell(store: Store, items: Sequence[Item], *, token: str = "") -> None:
 
 def batch(token: str, tables: dict) -> Batch:
     """Columns as the engine takes them."""
-    return Batch(token, {name: plain(table) for name, table in tables.items()})
+    return Batch(token, tables)
 
 
 def said(one: Sent) -> str:

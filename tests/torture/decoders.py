@@ -23,7 +23,7 @@ from tracecollect.receivers.otlp_http import OtlpHttpService
 from tracecollect.receivers.tcp import Bounds, Server
 from tracecollect.redact import Redactor
 from tracecollect.wire.check import check
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode, distinct, plain
 from tracecollect.wire.otlp_json import read_request
 from tracecollect.wire.packing import unpack, zstd
 from tracecollect.wire.zipkin import read_spans
@@ -37,7 +37,7 @@ def otlp(telemetry: Telemetry) -> Callable[[bytes], None]:
 
     def run(data: bytes) -> None:
         receipt, _ = check(telemetry, data)
-        tables = {name: plain(_REDACT(table)) for name, table in decode(telemetry, [data], [1]).items()}
+        tables = {name: plain(distinct(_REDACT(table))) for name, table in decode(telemetry, [data], [1]).items()}
         found = sum(table.num_rows for table in tables.values())
         # A metric of no known kind has points that no table keeps.
         assert found == receipt.accepted or telemetry is Telemetry.METRICS, (found, receipt)

@@ -105,12 +105,14 @@ class Engine:
 
     def insert(self, table: str, columns: pa.Table, token: str = "") -> None:
         """Append columns. The same token on the same table a second time changes nothing."""
+        from tracecollect.wire.decode import distinct, plain  # not at the top: who only asks never needs it
+
         settings = {"insert_deduplication_token": token} if token else {}
         with _translated():
             if self.embedded:
-                _read_in_place(self._client("write"), table, columns, settings)
+                _read_in_place(self._client("write"), table, distinct(columns), settings)
             else:
-                self._client("write").insert_arrow(table, columns, settings=settings)
+                self._client("write").insert_arrow(table, plain(columns).combine_chunks(), settings=settings)
 
     def close(self) -> None:
         """Close every thread's client; the last one closes an embedded engine. Idempotent."""
@@ -143,8 +145,9 @@ class Engine:
 def _read_in_place(client: Client, table: str, columns: pa.Table, settings: Mapping[str, str]) -> None:
     """Let the embedded engine read the columns where they are: it finds them by the name that they have here.
 
-    The client would write them to a file and have that parsed, which takes twice the processor (docs/adr/0014). One
-    thread, so that a batch that needs several blocks has the same ones when it is stored again.
+    It takes columns in pieces, and dictionaries whose words are distinct (chDB 26.9 refuses others). The client would
+    write them to a file and have that parsed, which takes twice the processor (docs/adr/0014). One thread, so that a
+    batch that needs several blocks has the same ones when it is stored again.
     """
     columns_in_place = columns  # noqa: F841  # read by the engine
     names = ", ".join(f"`{name}`" for name in columns.column_names)

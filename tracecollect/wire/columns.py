@@ -78,7 +78,7 @@ def merged(codes: Column, words: Column) -> Column:
     """A dictionary column whose words may have become equal by repair: equal words share one code again."""
     unique = pc.dictionary_encode(words)
     if len(unique.dictionary) < len(words):
-        return pa.DictionaryArray.from_arrays(unique.indices.take(codes), unique.dictionary)
+        codes, words = unique.indices.take(codes).cast(codes.type), unique.dictionary
     return pa.DictionaryArray.from_arrays(codes, words)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tracecollect.errors import Rejected
 from tracecollect.ports import Telemetry
-from tracecollect.wire.columns import Column, Ints
+from tracecollect.wire.columns import Column, Ints, merged
 from tracecollect.wire.logs import log_columns
 from tracecollect.wire.metrics import metric_columns
 from tracecollect.wire.traces import trace_columns
@@ -18,7 +18,7 @@ from tracecollect.wire.traces import trace_columns
 def decode(telemetry: Telemetry, bodies: Sequence[bytes], arrived: Sequence[int]) -> Mapping[str, pa.Table]:
     """Tables by name, without empty ones; `arrived[i]` in nanoseconds belongs to `bodies[i]`.
 
-    Attribute maps are dictionary-encoded here, so that whoever looks at their words looks once; `plain` ends that.
+    Text that repeats is dictionary-encoded: whoever looks at its words looks once, and half the memory holds it.
     Raises `Rejected` when one of the bodies is malformed: which one, the caller finds out by halving.
     """
     came = np.asarray(arrived, np.int64)
@@ -29,8 +29,27 @@ def decode(telemetry: Telemetry, bodies: Sequence[bytes], arrived: Sequence[int]
     return {name: table for name, table in tables.items() if table.num_rows}
 
 
+def distinct(table: pa.Table) -> pa.Table:
+    """The same table, no dictionary of which has a word twice: redaction makes words equal."""
+    for number, field in enumerate(table.schema):
+        chunks = [_distinct(chunk) for chunk in table.column(number).chunks]
+        table = table.set_column(number, field, pa.chunked_array(chunks, field.type))
+    return table
+
+
+def _distinct(array: Column) -> Column:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return merged(array.indices, array.dictionary)
+    if pa.types.is_map(kind):
+        return pa.MapArray.from_arrays(array.offsets, _distinct(array.keys), _distinct(array.items))
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(array.offsets, _distinct(array.values), type=kind)
+    return array
+
+
 def plain(table: pa.Table) -> pa.Table:
-    """The same table without dictionaries: the engine takes plain text as fast, and batches can be joined."""
+    """The same table without dictionaries, for who cannot read them."""
     return table.cast(pa.schema([pa.field(one.name, _plain(one.type)) for one in table.schema]))
 
 

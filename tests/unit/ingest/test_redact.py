@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracecollect.errors import SettingsError
 from tracecollect.ports import Telemetry
 from tracecollect.redact import REDACTED, Redactor, scrub
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode, distinct, plain
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,17 @@ def test_every_column_of_a_span_is_cleaned() -> None:
 def test_plain_tables_are_cleaned_like_encoded_ones() -> None:
     table = decode(Telemetry.TRACES, [_request().SerializeToString()], [1])["otel_traces"]
     assert Redactor()(plain(table)).equals(plain(Redactor()(table)))
+
+
+def test_words_that_became_equal_are_one_word_for_the_store() -> None:
+    requests = [_with({f"token{n}": f"s{n}", "a": f"password=s{n}", "b": f"password=s{n + 1}"}) for n in range(9)]
+    table = Redactor()(decode(Telemetry.TRACES, requests, [1] * 9)["otel_traces"])
+    told = distinct(table)
+    (items,) = [chunk.items.dictionary.to_pylist() for chunk in told["SpanAttributes"].chunks]
+    assert sorted(items) == sorted(set(items))
+    assert len(table["SpanAttributes"].chunk(0).items.dictionary) > len(items)
+    assert plain(told).equals(plain(table))
+    assert told.schema.equals(table.schema)
 
 
 def test_bodies_of_logs_are_cleaned() -> None:

@@ -19,7 +19,7 @@ from tracecollect.lifecycle.dialects import parse
 from tracecollect.model import SECOND, Instant, Signal, Window
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 T0 = 1_800_000_000 * SECOND
 ALL = Window(Instant(T0 - 3600 * SECOND), Instant(T0 + 3600 * SECOND))
@@ -31,7 +31,7 @@ def store(directory: Path, text: str, *bodies: tuple[Telemetry, Message]) -> Ite
     try:
         for number, (telemetry, body) in enumerate(bodies):
             tables = decode(telemetry, [body.SerializeToString()], [T0])
-            found.write(Batch(str(number), {name: plain(table) for name, table in tables.items()}))
+            found.write(Batch(str(number), tables))
         yield found
     finally:
         found.close()
@@ -119,7 +119,7 @@ where = {{ name = {name} }}
     with store(tmp_path, text, spans(*skipped, *read)) as found:
         assert [one.open_keys for one in found.totals(ALL, grace=0) if one.keys] == [()]
         tables = decode(*spans_again(span("conn.query", 5, "SELECT 2", 0.4)))
-        found.write(Batch("more", {name: plain(table) for name, table in tables.items()}))
+        found.write(Batch("more", tables))
         assert [len(one.open_keys) for one in found.totals(ALL, grace=0) if one.keys] == [1]
 
 

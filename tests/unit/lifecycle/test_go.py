@@ -18,7 +18,7 @@ from tracecollect.model import CoverageLevel, Instant, LeakQuery, LeakReport, Si
 from tracecollect.ports import Batch
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 INFERRED, COUNTED, CERTAIN, BLIND = (CoverageLevel(one) for one in ("inferred", "counted", "certain", "blind"))
 EVERYTHING = frozenset({"pay", "peek", "export"})
@@ -136,7 +136,7 @@ def judged(directory: Path, *, leaks: bool) -> LeakReport:
         for say in (*SHOWN, *UNSEEN):
             for telemetry, message in shop(say, leaks=leaks, service=say.__name__).sent():
                 tables = decode(telemetry, [message.SerializeToString()], [END])
-                store.write(Batch(f"{say.__name__}-{telemetry}", {name: plain(one) for name, one in tables.items()}))
+                store.write(Batch(f"{say.__name__}-{telemetry}", tables))
         return LocalAnswers(store, grace=GRACE).leaks(LeakQuery(as_of=Instant(END), grace=GRACE))
     finally:
         store.close()

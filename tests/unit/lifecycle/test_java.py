@@ -20,7 +20,7 @@ from tracecollect.lifecycle.holds import open_runs
 from tracecollect.model import SECOND, CoverageLevel, Role, Verdict, Window
 from tracecollect.ports import Batch, OpenKey, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 RECORDED = [name for name in NAMES if name.startswith("java-")]
 LEAKING = [name for name in RECORDED if name.rsplit("-", 1)[1] in ("leak", "exhausted", "mixed")]
@@ -112,7 +112,7 @@ def test_what_a_pool_took_back_is_recovered_and_not_leaked(tmp_path, pool):
 def written(directory, telemetry: Telemetry, body) -> ClickHouseStore:
     store = ClickHouseStore(f"chdb://{directory}/store", retention=20 * 365 * 86400)
     tables = decode(telemetry, [body.SerializeToString()], [T0])
-    store.write(Batch("0", {name: plain(table) for name, table in tables.items()}))
+    store.write(Batch("0", tables))
     return store
 
 

@@ -15,7 +15,7 @@ from tracecollect.model import SECOND, CoverageLevel, Instant, LeakQuery, LeakRe
 from tracecollect.ports import Batch
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 GRACE = 5 * SECOND
 LEAKS = REQUESTS // FORGETS
@@ -66,7 +66,7 @@ def judged(directory: Path, *, leaks: bool) -> LeakReport:
         for one in LIBRARIES:
             for telemetry, message in shop(one.say, one.count, leaks=leaks, service=one.service).sent():
                 tables = decode(telemetry, [message.SerializeToString()], [END])
-                store.write(Batch(f"{one.service}-{telemetry}", {name: plain(table) for name, table in tables.items()}))
+                store.write(Batch(f"{one.service}-{telemetry}", tables))
         return LocalAnswers(store, grace=GRACE).leaks(LeakQuery(as_of=Instant(END), grace=GRACE))
     finally:
         store.close()

@@ -17,7 +17,7 @@ from tracecollect.model import SECOND, CoverageLevel, Instant, LeakQuery, LeakRe
 from tracecollect.ports import Batch
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 NAMED = {
     "asyncpg-fastapi-leak": CoverageLevel.INFERRED,
@@ -78,9 +78,7 @@ def judged(directory: Path, shops: Iterable[Say], *, leaks: bool) -> LeakReport:
         for one in shops:
             for telemetry, message in shop(one, leaks=leaks, service=one.__name__).sent():
                 tables = decode(telemetry, [message.SerializeToString()], [END])
-                store.write(
-                    Batch(f"{one.__name__}-{telemetry}", {name: plain(table) for name, table in tables.items()})
-                )
+                store.write(Batch(f"{one.__name__}-{telemetry}", tables))
         return LocalAnswers(store, grace=GRACE).leaks(LeakQuery(as_of=Instant(END), grace=GRACE))
     finally:
         store.close()

@@ -14,7 +14,7 @@ from tracecollect.model import SECOND, Instant, LeakQuery, Window
 from tracecollect.ports import Batch
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.local import LocalAnswers
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 ALL = Window(Instant(T0), Instant(END))
 SCOPE = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/postgresqlreceiver"
@@ -55,7 +55,7 @@ def stored(directory: Path, *processes: Process) -> Iterator[ClickHouseStore]:
         for number, process in enumerate(processes):
             for telemetry, message in process.sent():
                 tables = decode(telemetry, [message.SerializeToString()], [END])
-                store.write(Batch(f"{number}-{telemetry}", {name: plain(table) for name, table in tables.items()}))
+                store.write(Batch(f"{number}-{telemetry}", tables))
         yield store
     finally:
         store.close()

@@ -10,7 +10,7 @@ from contract.receiver import ExportTraceServiceRequest
 
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 DAY = 86_400 * 10**9
 NOON = 20_400 * DAY + DAY // 2
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[ClickHouseStore]:
                 start_time_unix_nano=begin,
                 end_time_unix_nano=begin + 5,
             )
-        table = plain(decode(Telemetry.TRACES, [request.SerializeToString()], [NOON])["otel_traces"])
+        table = decode(Telemetry.TRACES, [request.SerializeToString()], [NOON])["otel_traces"]
         found.write(Batch(f"day-{day}", {"otel_traces": table}))
     yield found
     found.close()

@@ -13,7 +13,7 @@ from contract.receiver import trace_request
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.settle import settle
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 TRACE = (b"t" * 16).hex()
 # A span without a start has the time of its arrival; this one is beyond every retention.
@@ -22,7 +22,7 @@ ARRIVED = 2_000_000_000_000_000_000
 
 def batch(number: int) -> Batch:
     body = trace_request((b"t" * 16, bytes([number]) * 8, "x"))
-    return Batch(f"epoch:{number}", {"otel_traces": plain(decode(Telemetry.TRACES, [body], [ARRIVED])["otel_traces"])})
+    return Batch(f"epoch:{number}", {"otel_traces": decode(Telemetry.TRACES, [body], [ARRIVED])["otel_traces"]})
 
 
 def stored(directory: Path, *batches: Batch) -> list[str]:

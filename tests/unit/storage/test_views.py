@@ -16,7 +16,7 @@ from tracecollect.lifecycle.dialects import Dialect, parse
 from tracecollect.ports import Batch, Telemetry
 from tracecollect.storage.clickhouse import ClickHouseStore
 from tracecollect.storage.views import DialectViews
-from tracecollect.wire.decode import decode, plain
+from tracecollect.wire.decode import decode
 
 T0 = 1_800_000_000 * 10**9
 TRACE = bytes([7]) * 16
@@ -59,7 +59,7 @@ def tell(store: ClickHouseStore, scope: str, number: int) -> None:
 
 def write(store: ClickHouseStore, telemetry: Telemetry, body: bytes, token: str) -> None:
     tables = decode(telemetry, [body], [T0])
-    store.write(Batch(token, {name: plain(table) for name, table in tables.items()}))
+    store.write(Batch(token, tables))
 
 
 def said(store: ClickHouseStore) -> list[str]:
