@@ -110,7 +110,7 @@ class Engine:
         settings = {"insert_deduplication_token": token} if token else {}
         with _translated():
             if self.embedded:
-                _read_in_place(self._client("write"), table, distinct(columns), settings)
+                _read_in_place(self._client("write"), table, distinct(columns.combine_chunks()), settings)
             else:
                 self._client("write").insert_arrow(table, plain(columns).combine_chunks(), settings=settings)
 
@@ -145,9 +145,9 @@ class Engine:
 def _read_in_place(client: Client, table: str, columns: pa.Table, settings: Mapping[str, str]) -> None:
     """Let the embedded engine read the columns where they are: it finds them by the name that they have here.
 
-    It takes columns in pieces, and dictionaries whose words are distinct (chDB 26.9 refuses others). The client would
-    write them to a file and have that parsed, which takes twice the processor (docs/adr/0014). One thread, so that a
-    batch that needs several blocks has the same ones when it is stored again.
+    Columns in one piece and one thread: a batch that is stored again is recognised by the blocks that are read, which
+    end where a piece ends. Dictionaries with distinct words: chDB 26.9 refuses others. The client would write the
+    columns to a file and have that parsed, which takes twice the processor (docs/adr/0014).
     """
     columns_in_place = columns  # noqa: F841  # read by the engine
     names = ", ".join(f"`{name}`" for name in columns.column_names)

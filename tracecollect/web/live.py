@@ -71,7 +71,7 @@ class News:
             known_only(request, PARAMETERS)
             with as_usage():
                 traces = codec.read_flag(request.query_params, "traces", default=False)
-            if self._closed or len(self._listeners) >= _MOST_LISTENERS:
+            if self._full():
                 raise Busy("too many listen already", retry_after=5)
             return StreamingResponse(self._stream(traces), media_type=MEDIA, headers={"Cache-Control": "no-store"})
 
@@ -83,6 +83,9 @@ class News:
         for one in self._listeners:
             one.tell(None)
 
+    def _full(self) -> bool:
+        return self._closed or len(self._listeners) >= _MOST_LISTENERS
+
     def _joined(self, traces: bool) -> _Listener:
         listener = _Listener(traces)
         listener.tell(_event("hello", {"server": self._server, "version": tracecollect.__version__}))
@@ -93,7 +96,7 @@ class News:
 
     async def _stream(self, traces: bool) -> AsyncIterator[str]:
         # Here and not before: a reader who left before the first line never gets here, and leaves nothing behind.
-        if self._closed:
+        if self._full():  # since it was asked: its reader comes again
             return
         listener = self._joined(traces)
         try:
