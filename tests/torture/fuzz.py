@@ -1,4 +1,4 @@
-"""Feeds every decoder with near misses of real requests until the time is over; keeps what found something new.
+"""Feeds every decoder with near misses of real requests, for seconds of processor time; keeps what found something new.
 
     python tests/torture/fuzz.py [--seconds 3600] [--only NAME] [--seeds tests/torture/seeds]
 
@@ -63,10 +63,10 @@ def fuzz(name: str, seconds: float, directory: Path, dice: random.Random) -> int
     """Feed one decoder; how many inputs it had. Raises what it should not have raised, with the input kept."""
     decoder, examples = DECODERS[name]
     seeds = [*examples, *(path.read_bytes() for path in sorted(directory.glob(f"{name}-*")))]
-    lines, end, tried = Lines(), time.monotonic() + seconds, 0
+    lines, end, tried = Lines(), time.process_time() + seconds, 0
     for seed in seeds:
         lines.run(lambda seed=seed: holds(decoder, seed))
-    while time.monotonic() < end:
+    while time.process_time() < end:
         data = mutated(dice.choice(seeds), dice)[:_MOST_BYTES]
         tried += 1
         try:

@@ -39,7 +39,9 @@ class _Calling:
         self._libraries = _libraries()
         self._start = f"{Path.cwd()}{os.sep}"
         # Bounded by the code there is; names that are made anew for each call (exec) would fill it.
-        self._known: dict[CodeType, tuple[str, str] | None] = {}
+        # By address, with the object so that the address stays its own: the hash of a code object reads all of it.
+        # A library's has no lines; one of the service has what was told of each.
+        self._known: dict[int, tuple[CodeType, dict[int, Code] | None]] = {}
 
     def __call__(self) -> Code | None:
         """The frame of the service that is nearest; None when there is none."""
@@ -48,13 +50,10 @@ class _Calling:
     def _nearest(self, frame: FrameType | None) -> Code | None:
         known = self._known
         while frame is not None:
-            code = frame.f_code
-            try:
-                found = known[code]
-            except KeyError:
-                found = self._learn(frame)
-            if found is not None:
-                return Code(found[0], found[1], frame.f_lineno)
+            entry = known.get(id(frame.f_code)) or self._learn(frame.f_code)
+            lines = entry[1]
+            if lines is not None:
+                return lines.get(frame.f_lineno) or self._told(frame, lines)
             frame = frame.f_back
         return None
 
@@ -63,18 +62,18 @@ class _Calling:
         frames = [one for one in traceback.extract_stack(sys._getframe(2)) if not one.filename.startswith(_HERE)]
         return "".join(traceback.format_list(frames))
 
-    def _learn(self, frame: FrameType) -> tuple[str, str] | None:
-        code = frame.f_code
-        found = None
-        if not self._of_library(code.co_filename):
-            module = frame.f_globals.get("__name__", "")
-            name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
-            path = code.co_filename.removeprefix(self._start)
-            found = (f"{module}.{name}" if module not in ("", "__main__") else name, path)
+    def _learn(self, code: CodeType) -> tuple[CodeType, dict[int, Code] | None]:
         if len(self._known) > 50_000:
             self._known.clear()
-        self._known[code] = found
-        return found
+        entry = self._known[id(code)] = code, None if self._of_library(code.co_filename) else {}
+        return entry
+
+    def _told(self, frame: FrameType, lines: dict[int, Code]) -> Code:
+        code, module = frame.f_code, frame.f_globals.get("__name__", "")
+        name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
+        function = f"{module}.{name}" if module not in ("", "__main__") else name
+        told = lines[frame.f_lineno] = Code(function, code.co_filename.removeprefix(self._start), frame.f_lineno)
+        return told
 
     def _of_library(self, path: str) -> bool:
         return path.startswith((*self._libraries, "<frozen", "<string>", "<attrs")) or "/site-packages/" in path

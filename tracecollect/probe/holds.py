@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry.context import Context, get_current
 
 from tracecollect.probe.code import Code, calling
 from tracecollect.probe.outbox import Outbox
@@ -55,11 +55,11 @@ class _Watch(weakref.ref[Any]):
 
 @dataclass(slots=True)
 class Hold:
-    """One borrow of a connection. `lost`: the connection is gone and its pool still counts it as out."""
+    """One borrow of a connection, in its borrower's context. `lost`: it is gone and its pool still counts it as out."""
 
     serial: int
     at: int
-    span: trace.SpanContext
+    context: Context
     code: Code | None
     pool: str
     place: Place
@@ -118,28 +118,24 @@ class Holds:
         if _inside.get():
             return
         try:
-            self._acquired(connection, pool, place, connection if watch is None else watch, slot)
+            where = place or place_of(connection)
+            key = id(connection)
+            serial = next(self._serial)
+            gone = self._open.get(key)
+            if gone is not None:
+                # A new object where the old one was: that one is gone, whether or not it could be watched.
+                self._release(key, gone, COLLECTED)
+            # An object that a pool lost is gone, and its address may be another's now: that one is not it.
+            name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
+            hold = Hold(serial, time.time_ns(), get_current(), calling(), pool or where.name, where, name, slot)
+            if self._stack:
+                hold.stack = calling.stack()
+            hold.watch = self._watched(connection if watch is None else watch, key)
+            self._open[key] = hold
+            hold.muted = not self._outbox.acquired(hold)
         except Exception as error:
             # The application took a connection and has it: our mistake must not become its own.
             _log.debug("an acquire is not followed", exc_info=error)
-
-    def _acquired(self, connection: object, pool: str, place: Place | None, watch: object, slot: bool) -> None:
-        where = place or place_of(connection)
-        key = id(connection)
-        span = trace.get_current_span().get_span_context()
-        serial = next(self._serial)
-        # An object that a pool lost is gone, and its address may be another's now: that one is not it.
-        name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
-        hold = Hold(serial, time.time_ns(), span, calling(), pool or where.name, where, name, slot)
-        if self._stack:
-            hold.stack = calling.stack()
-        gone = self._open.get(key)
-        if gone is not None:
-            # A new object where the old one was: that one is gone, whether or not it could be watched.
-            self._release(key, gone, COLLECTED)
-        hold.watch = self._watched(watch, key)
-        self._open[key] = hold
-        hold.muted = not self._outbox.acquired(hold)
 
     def released(self, connection: object, reason: str = RETURNED) -> None:
         """It came back. Does nothing for a connection that is not held."""

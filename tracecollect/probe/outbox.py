@@ -15,7 +15,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, trace
-from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry._logs import Logger, LogRecord, NoOpLogger, SeverityNumber
+from opentelemetry.context import Context
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -40,7 +41,8 @@ class Outbox:
     """Bounded: when nothing can be sent, new holds are left out whole, so that no release is missing for an acquire."""
 
     def __init__(self, provider: LoggerProvider | None = None) -> None:
-        self._provider = provider
+        self._given = provider
+        self._known: tuple[LoggerProvider | None, Logger] = None, NoOpLogger(SCOPE)
         self._queue: deque[tuple[str, Hold, int, str]] = deque()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -123,17 +125,28 @@ class Outbox:
             self.flush(yielding=True)
 
     def _emit(self, event: str, hold: Hold, at: int, reason: str) -> None:
-        # Asked each time: the SDK may be set up after the probe.
-        _logs.get_logger(SCOPE, logger_provider=self._provider).emit(
+        if event == "acquired":
+            # What else the service had in its context must not live on for us, and a context of nothing would stand for
+            # this thread's.
+            span = trace.NonRecordingSpan(trace.get_current_span(hold.context).get_span_context())
+            hold.context = trace.set_span_in_context(span, Context())
+        self._logger().emit(
             LogRecord(
                 timestamp=at,
                 observed_timestamp=at,
-                context=trace.set_span_in_context(trace.NonRecordingSpan(hold.span)),
+                context=hold.context,
                 severity_number=SeverityNumber.INFO,
                 event_name=EVENT + event,
                 attributes=_attributes(event, hold, self._process, reason),
             )
         )
+
+    def _logger(self) -> Logger:
+        # The SDK may be set up after the probe.
+        provider = self._given or _logs.get_logger_provider()
+        if provider is not self._known[0]:
+            self._known = provider, provider.get_logger(SCOPE)
+        return self._known[1]
 
 
 def _attributes(event: str, hold: Hold, process: str, reason: str) -> dict[str, Any]:

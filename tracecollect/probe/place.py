@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 _log = logging.getLogger(__name__)
 
@@ -35,21 +36,23 @@ class Place:
 def place_of(connection: Any) -> Place:
     """Where it leads. Learned once a connection: some drivers ask their C library each time."""
     connection = getattr(connection, "driver_connection", connection)
-    try:
-        known = _known.get(connection)
-    except TypeError:  # can be neither watched nor hashed
-        return _asked(connection)
-    if known is None:
-        known = _known[connection] = _asked(connection)
-    return known
+    known = _known.get(id(connection))
+    if known is not None and known[0]() is connection:
+        return known[1]
+    place = _asked(connection)
+    remember(connection, place)
+    return place
 
 
 def remember(connection: object, place: Place) -> None:
-    """Where a connection leads, for one that cannot be asked."""
-    _known[connection] = place
+    """Where a connection leads, for one that cannot be asked. Does nothing for one that cannot be watched."""
+    key = id(connection)
+    with suppress(TypeError):
+        _known[key] = ref(connection, lambda _: _known.pop(key, None)), place
 
 
-_known: WeakKeyDictionary[Any, Place] = WeakKeyDictionary()
+# By address: a dictionary of weak keys asks each connection for its hash, in Python, for every hold.
+_known: dict[int, tuple[ref[Any], Place]] = {}
 
 
 def _asked(connection: Any) -> Place:

@@ -131,12 +131,12 @@ class ClickHouseStore(StoredHolds):
     def spans(self, trace_id: str, most: int = MOST_SPANS, skip: int = 0) -> Sequence[Span]:
         """Stored copies of a trace's spans, in order of start: `most` of them after the first `skip`."""
         asked = {"trace_id": trace_id, "named": [], "limit": most, "skip": skip}
-        return [rows.span(row) for row in self._engine.rows("trace_spans", **asked)]
+        return [rows.span(row) for row in self._engine.each("trace_spans", **asked)]
 
     def spans_named(self, trace_id: str, span_ids: Iterable[str]) -> Sequence[Span]:
         """The stored copies of some spans of a trace, in order of start."""
         asked = {"trace_id": trace_id, "named": sorted(set(span_ids)), "limit": MOST_SPANS, "skip": 0}
-        return [rows.span(row) for row in self._engine.rows("trace_spans", **asked)] if asked["named"] else []
+        return [rows.span(row) for row in self._engine.each("trace_spans", **asked)] if asked["named"] else []
 
     def span_count(self, trace_id: str) -> int:
         """How many copies of spans are stored of a trace."""
@@ -144,7 +144,7 @@ class ClickHouseStore(StoredHolds):
 
     def logs(self, trace_id: str) -> Sequence[LogRecord]:
         """The trace's log records in order of time."""
-        return [rows.log_record(row) for row in self._engine.rows("trace_logs", trace_id=trace_id, limit=_MOST_LOGS)]
+        return [rows.log_record(row) for row in self._engine.each("trace_logs", trace_id=trace_id, limit=_MOST_LOGS)]
 
     def trace_ids(self, prefix: str, limit: int) -> Sequence[str]:
         """Trace ids that begin with the prefix, newest first."""

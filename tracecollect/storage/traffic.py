@@ -34,4 +34,4 @@ class StoredTraffic(StoredWitnesses):
     ) -> Sequence[Signal]:
         """Every signal of a key that the sampled requests touched, in order of time."""
         asked = self._of(instances, window) | {"service": service, "below": below, "limit": _MOST_SIGNALS}
-        return [signal(row) for row in self._engine.rows("build_signals", **asked)]
+        return [signal(row) for row in self._engine.each("build_signals", **asked)]

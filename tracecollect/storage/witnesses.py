@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from sys import intern
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import Instant, ProcessSample, SignalKind, Window
@@ -53,7 +54,8 @@ class StoredWitnesses:
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
         asked = self._of(instances, window) | {"touched": self._touched, "counting": self._counting}
-        return [_borrow(row) for row in self._rows("holds_borrows", asked | {"limit": _MOST_BORROWS})]
+        found = self._engine.each("holds_borrows", **asked, limit=_MOST_BORROWS) if asked["instances"] else ()
+        return [_borrow(row) for row in found]
 
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
         """When each physical connection with a known identity was taken."""
@@ -166,10 +168,10 @@ def bounds(window: Window) -> dict[str, object]:
 
 def _borrow(row: Row) -> Borrow:
     return Borrow(
-        service=row["service"],
-        instance=row["instance"],
-        dialect=row["dialect"],
-        pool=row["pool"],
+        service=intern(row["service"]),
+        instance=intern(row["instance"]),
+        dialect=intern(row["dialect"]),
+        pool=intern(row["pool"]),
         trace_id=row["trace_id"],
         span_id=row["span_id"],
         at=Instant(row["acquired_ns"]),
@@ -178,7 +180,7 @@ def _borrow(row: Row) -> Borrow:
         last_use=Instant(row["last_use_ns"]),
         fresh=bool(row["fresh"]),
         failed=bool(row["failed"]),
-        statement=row["statement"],
-        entry=row["entry"],
+        statement=intern(row["statement"]),
+        entry=intern(row["entry"]),
         entry_span=row["entry_span"],
     )

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from importlib.metadata import requires
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -68,6 +69,34 @@ def test_events_carry_the_trace_of_whoever_took_the_connection(watching):
         connection = sqlite3.connect(":memory:")
     connection.close()
     assert [one.trace_id for one in watching.said()] == [span.get_span_context().trace_id] * 2
+
+
+def test_an_event_of_no_trace_is_not_told_of_the_trace_in_which_it_is_sent(watching):
+    sqlite3.connect(":memory:").close()
+    with TracerProvider(shutdown_on_exit=False).get_tracer("shop").start_as_current_span("flush"):
+        said = watching.said()
+    assert [one.trace_id for one in said] == [0, 0]
+
+
+def test_a_connection_that_the_service_keeps_in_its_context_is_not_kept_alive(watching):
+    connection = Connection()
+    gone = weakref.ref(connection)
+    token = context.attach(context.set_value("connection", connection))
+    watching.probe.holds.acquired(connection, place=PLACE)
+    context.detach(token)
+    del connection, token
+    assert watching.story() == ["acquired", "released collected"]
+    assert gone() is None
+
+
+def test_two_functions_of_the_same_text_are_told_apart(watching):
+    text = "def pay(take):\n    take()\n"
+    modules = [{"__name__": name} for name in ("shop", "stock")]
+    for one in modules:
+        exec(compile(text, "pay.py", "exec"), one)
+        one["pay"](partial(watching.probe.holds.acquired, Connection(), place=PLACE))
+    functions = [one.attributes["code.function.name"] for one in watching.said() if one.event == "acquired"]
+    assert functions == ["shop.pay", "stock.pay"]
 
 
 def test_it_keeps_no_connection_alive(watching):

@@ -80,6 +80,21 @@ def test_keys_that_are_looked_at_in_ranges_are_counted_as_if_at_once(
         ]
 
 
+def test_keys_of_a_minute_that_the_window_cuts_are_looked_at_in_ranges_too(
+    emptied: ClickHouseStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = world.process("shop", "a")
+    for number in range(40):
+        shop.span(f"{RULES[0]}.open", number / 4, number / 4 + 1, scope=SCOPE, hold=f"h{number}", pool__name="p")
+    tell(emptied, world.items)
+    ask, asked = emptied._engine.rows, list[str]()
+    monkeypatch.setattr(emptied._engine, "rows", lambda name, /, **given: (asked.append(name), ask(name, **given))[1])
+    monkeypatch.setattr(holds, "_KEYS_AT_ONCE", 10)
+    within = emptied.totals(Window(instant(-1), instant(20)), grace=SECOND)
+    assert sum(len(one.open_keys) for one in within) == 40
+    assert asked.count("holds_totals") == 4
+
+
 # --- the same telemetry, told to both ------------------------------------------------------------------
 
 

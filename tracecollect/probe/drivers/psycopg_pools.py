@@ -79,9 +79,11 @@ def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[A
 
 
 def _both(first: Any, then: Callable[[Any], None]) -> Callable[[Any], None]:
+    if first is None:
+        return then
+
     def both(connection: Any) -> None:
-        if first is not None:
-            first(connection)
+        first(connection)
         then(connection)
 
     return both
