@@ -141,11 +141,11 @@ class StoredHolds(StoredTraffic):
         wanted = set(instances)
         spans = sum(one.spans for one in self.instances(window) if one.instance in wanted)
         asked = self._of(wanted, window) | {"limit": _MOST_CLOSED}
-        found, share = self._rows("holds_returns", asked | {"below": _share_of_ids(_TELLING, spans)}), 1.0
+        found, share = list(self._rows("holds_returns", asked | {"below": _share_of_ids(_TELLING, spans)})), 1.0
         if found and spans > _TELLING:
             share = _TELLING / spans
         elif spans > _TELLING:
-            found = self._rows("holds_returns", asked | {"below": _ALL_IDS})
+            found = list(self._rows("holds_returns", asked | {"below": _ALL_IDS}))
         names = ("instance", "dialect", "pair", "entry", "closed", "late", "latest")
         return Returns([LateReturns(**{name: row[name] for name in names}) for row in found], share)
 

@@ -47,15 +47,14 @@ class StoredWitnesses:
     def _of(self, instances: Iterable[str], window: Window) -> dict[str, object]:
         return bounds(window) | {"instances": sorted(set(instances)), "pairs": self._current}
 
-    def _rows(self, name: str, asked: Mapping[str, object]) -> Sequence[Row]:
-        """The answer about these processes; of none of them nothing needs to be asked."""
-        return self._engine.rows(name, **asked) if asked["instances"] else []
+    def _rows(self, name: str, asked: Mapping[str, object]) -> Iterable[Row]:
+        """The answer about these processes, to be read once; of none of them nothing needs to be asked."""
+        return self._engine.each(name, **asked) if asked["instances"] else ()
 
     def borrows(self, instances: Iterable[str], window: Window) -> Sequence[Borrow]:
         """The borrows of these instances with the entry span that took them, in order of time."""
         asked = self._of(instances, window) | {"touched": self._touched, "counting": self._counting}
-        found = self._engine.each("holds_borrows", **asked, limit=_MOST_BORROWS) if asked["instances"] else ()
-        return [_borrow(row) for row in found]
+        return [_borrow(row) for row in self._rows("holds_borrows", asked | {"limit": _MOST_BORROWS})]
 
     def taken(self, instances: Iterable[str], window: Window) -> Sequence[Taken]:
         """When each physical connection with a known identity was taken."""
