@@ -106,6 +106,11 @@ class Peer:
         """The next frame of a kind."""
         return next(one for one in self.frames() if one.kind == kind and stream in (None, one.stream))
 
+    def settle(self) -> None:
+        """Returns when all that was sent before has been read: frames are answered in their order."""
+        self.send(Kind.PING, payload=b"all read")
+        assert self.until(Kind.PING).flags & ACK
+
     def status(self, stream: int = 1) -> str:
         """The gRPC status of a call."""
         for one in self.frames():

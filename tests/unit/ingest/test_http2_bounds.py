@@ -182,6 +182,7 @@ def test_a_stop_waits_for_what_is_whole_and_sends_the_rest_elsewhere(served: Ser
     peer.call(EXPORT, BODY, 1)
     peer.call(EXPORT, BODY, 3, end=False)
     assert served.recorder.asked.wait(10)
+    peer.settle()
     stopper = threading.Thread(target=served.listeners.stop, args=(10,))
     stopper.start()
     good_bye = peer.until(Kind.GOAWAY)
