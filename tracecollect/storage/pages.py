@@ -1,4 +1,4 @@
-"""Memory that the engine's library keeps when nothing arrives: pages of code that only a start or a question reads."""
+"""How much memory there is in use, and what of it the engine's library keeps when nothing arrives: pages of code."""
 
 from __future__ import annotations
 

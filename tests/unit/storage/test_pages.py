@@ -1,13 +1,15 @@
-"""The engine's code that nobody runs is not kept resident, and giving it back changes no answer."""
+"""What the engine does not need is not kept in memory: its code that nobody runs, and what an insert took."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import psutil
+import pyarrow as pa
 import pytest
 
-from tracecollect.storage import pages
+from tracecollect.storage import engine, pages
 from tracecollect.storage.clickhouse import ClickHouseStore
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/smaps is Linux's")
@@ -56,3 +58,28 @@ def test_only_the_engines_own_pages_that_were_never_written_are_given_back(tmp_p
 
 def test_where_the_kernel_tells_no_mappings_nothing_is_given_back(tmp_path: Path) -> None:
     assert list(pages._unwritten(tmp_path / "none")) == []
+
+
+def test_what_is_in_memory_is_what_the_system_says() -> None:
+    assert pages.resident() == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
+
+
+def test_what_an_insert_took_is_given_back_when_much_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = engine.Engine(f"chdb://{tmp_path / 'store'}")
+    columns = pa.table({"text": [f"{number:032x}" * 8 for number in range(200_000)]})
+
+    def kept(plenty: int) -> float:
+        monkeypatch.setattr(engine, "_PLENTY", plenty)
+        opened.give_back()
+        before = pages.resident()
+        opened.insert("much", columns)
+        return (pages.resident() - before) / 1e6
+
+    try:
+        opened.command("CREATE TABLE much (text String) ENGINE = MergeTree ORDER BY tuple()")
+        kept(0)  # what only a first insert needs
+        assert kept(1 << 60) > 50 + kept(0)
+    finally:
+        opened.close()
