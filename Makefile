@@ -39,7 +39,7 @@ $(PAGE): $(STAMP) tests/browser/package.json
 	@touch $(PAGE)
 
 run: install
-	$(BIN)/tracecollect demo
+	$(BIN)/tracecollect demo $(ARGS)
 
 test: install
 	$(BIN)/python -m pytest -n $(JOBS) --ignore tests/browser

@@ -1,4 +1,4 @@
-"""What the newest traces show about the way they came: spans that got lost, sampling, clocks that are apart.
+"""What the newest traces show about the way they came: what got lost, sampling, clocks that are apart, code unseen.
 
 For `doctor`: each remark has the one change that helps.
 """
@@ -17,6 +17,7 @@ from tracecollect.model import SECOND, ServiceReport, Trace, TraceSummary
 # Fewer missing parents than this happen in every system that is switched on or off somewhere.
 _LOSS = 0.02
 _APART = SECOND // 5
+_PROBE, _ACQUIRED, _PATH = "tracecollect.probe", "db.client.connection.acquired", "code.file.path"
 # The threshold below which a consistent sampler drops (OpenTelemetry tracestate, `ot=th:…`); `th:0` keeps everything.
 _SAMPLED = re.compile(r"(?:^|,)ot=(?:[^,]*;)?th:(?!0(?:[;,]|$))[0-9a-f]+")
 
@@ -35,7 +36,7 @@ def remarks(
 ) -> Sequence[Remark]:
     """What the newest traces show, by service; `newest` are more of them than are looked into."""
     seen = list(traces)
-    return [*_silent(services), *_lost(seen), *_sampled(seen, newest), *_skewed(seen)]
+    return [*_silent(services), *_lost(seen), *_sampled(seen, newest), *_skewed(seen), *_unplaced(seen)]
 
 
 def _silent(services: Sequence[ServiceReport]) -> Iterable[Remark]:
@@ -93,4 +94,16 @@ def _skewed(traces: Sequence[Trace]) -> Iterable[Remark]:
             service,
             f"its clock is some {skew / SECOND:.1f} s apart from its callers'",
             "synchronize it with NTP: holds and requests of two machines are compared by time",
+        )
+
+
+def _unplaced(traces: Sequence[Trace]) -> Iterable[Remark]:
+    """The probe names the nearest code of the service; where all of it is a library's, none."""
+    taken = [one for trace in traces for one in trace.logs if (one.scope, one.event_name) == (_PROBE, _ACQUIRED)]
+    placed = {one.service for one in taken if one.attributes.get(_PATH)}
+    for service in sorted({one.service for one in taken} - placed):
+        yield Remark(
+            service,
+            "the probe sees no code of its own: all that takes connections is installed like a library",
+            "TRACECOLLECT_PROBE_OWN=the name of its package, in its environment (docs/probe.md)",
         )

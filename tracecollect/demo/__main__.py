@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--web", metavar="HOST:PORT", default="127.0.0.1:16686", help="where answers are given")
     parser.add_argument("--seconds", type=float, default=18, metavar="N", help="how long customers come (18)")
     parser.add_argument("--rate", type=float, default=25, metavar="N", help="calls a second (25)")
+    parser.add_argument(
+        "--probe", action="store_true", help="with the probe in orders: each leak with its file and line"
+    )
     parser.add_argument("--once", action="store_true", help="end when the leaks are found, also on a terminal")
     return parser
 
@@ -109,7 +112,7 @@ def _run(family: Family, directory: Path, options: argparse.Namespace) -> str:
     _say("starting PostgreSQL, orders and gateway")
     dsn = family.start("postgres", "postgres", "--directory", str(directory / "postgres")).first_line(_READY_SECONDS)
     otlp = f"http://{server.otlp_grpc}"
-    orders = family.service("orders", "--dsn", dsn, "--otlp", otlp)
+    orders = family.service("orders", "--dsn", dsn, "--otlp", otlp, *["--probe"] * options.probe)
     gateway = family.service("gateway", "--orders", orders, "--otlp", otlp)
     _say(f"  gateway on {gateway}, orders on {orders}")
     answers = RemoteAnswers(server.web)

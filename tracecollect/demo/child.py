@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     orders = parts.add_parser("orders", help="the orders service")
     orders.add_argument("--dsn", default=dsn, required=dsn is None)
     orders.add_argument("--pool-size", type=int, default=60)
+    orders.add_argument("--probe", action="store_true", help="with tracecollect.probe, as a service would install it")
     gateway = parts.add_parser("gateway", help="the gateway")
     gateway.add_argument("--orders", default=os.environ.get("TRACECOLLECT_DEMO_ORDERS", "http://127.0.0.1:8002"))
     load = parts.add_parser("load", help="customers of the gateway")
@@ -91,8 +92,11 @@ def _service(options: argparse.Namespace) -> int:
     _leave_on_sigterm()
     telemetry = Telemetry(options.part, options.otlp)
     if options.part == "orders":
+        from tracecollect import probe
         from tracecollect.demo import orders
 
+        if options.probe:
+            probe.install(own=["tracecollect.demo"])
         app = orders.build(options.dsn, options.pool_size)
     else:
         from tracecollect.demo import gateway

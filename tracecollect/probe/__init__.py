@@ -13,12 +13,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tracecollect.probe.code import Calling
 from tracecollect.probe.drivers import DRIVERS
 from tracecollect.probe.holds import Hold, Holds
 from tracecollect.probe.imports import Imports
 from tracecollect.probe.outbox import Outbox
+from tracecollect.probe.own import Own
 from tracecollect.probe.patches import Patches
 from tracecollect.probe.pools import PoolMetrics
 
@@ -38,11 +41,12 @@ class Probe:
         self,
         *,
         stack: bool = False,
+        own: Iterable[str] = (),
         logger_provider: LoggerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
         self.outbox = Outbox(logger_provider)
-        self.holds = Holds(self.outbox, stack=stack)
+        self.holds = Holds(self.outbox, Calling(Own(own)), stack=stack)
         self.metrics = PoolMetrics(meter_provider)
         self.patches = Patches()
         self._imports = Imports(dict.fromkeys(DRIVERS, self._patch))
@@ -83,19 +87,24 @@ _probe: Probe | None = None
 def install(
     *,
     stack: bool | None = None,
+    own: Iterable[str] | None = None,
     logger_provider: LoggerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> Probe:
     """Follow every connection that is taken from now on. Idempotent.
 
     `stack`: put the whole call stack on each acquire, not only the first frame outside of libraries; by default what
-    `TRACECOLLECT_PROBE_STACK` says (`true` or nothing). The providers are the service's global ones by default.
+    `TRACECOLLECT_PROBE_STACK` says (`true` or nothing). `own`: which of the installed packages are the service's; by
+    default what `TRACECOLLECT_PROBE_OWN` says (names with commas between), or else those that were installed from a
+    directory. The providers are the service's global ones by default.
     """
     global _probe
     if _probe is None:
         if stack is None:
             stack = os.environ.get("TRACECOLLECT_PROBE_STACK", "").strip().lower() in ("1", "true", "yes", "on")
-        _probe = Probe(stack=stack, logger_provider=logger_provider, meter_provider=meter_provider)
+        if own is None:
+            own = filter(None, map(str.strip, os.environ.get("TRACECOLLECT_PROBE_OWN", "").split(",")))
+        _probe = Probe(stack=stack, own=own, logger_provider=logger_provider, meter_provider=meter_provider)
         _probe.start()
     return _probe
 

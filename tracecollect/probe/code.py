@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import site
 import sys
-import sysconfig
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 
+from tracecollect.probe.own import Own
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A place in the service's source. `path` is relative to the directory the process was started in, if below it."""
+    """A place in the service's source.
+
+    `path` is relative to where it was installed, or to the directory the process was started in, if it is below it.
+    """
 
     function: str
     path: str
@@ -24,19 +27,14 @@ class Code:
         return f"{self.path}:{self.line} in {self.function}"
 
 
-def _libraries() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    paths.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
-    paths.add(site.getusersitepackages() if hasattr(site, "getusersitepackages") else "")
-    paths.add(str(Path(__file__).parent))
-    return tuple(sorted(f"{path.rstrip(os.sep)}{os.sep}" for path in paths if path))
+class Calling:
+    """Call it for the nearest frame of the service.
 
+    It is asked for every acquire, so what it learns of a code object is kept.
+    """
 
-class _Calling:
-    """Asked for every acquire, so what it learns of a code object is kept."""
-
-    def __init__(self) -> None:
-        self._libraries = _libraries()
+    def __init__(self, own: Own) -> None:
+        self._own = own
         self._start = f"{Path.cwd()}{os.sep}"
         # Bounded by the code there is; names that are made anew for each call (exec) would fill it.
         # By address, with the object so that the address stays its own: the hash of a code object reads all of it.
@@ -65,18 +63,16 @@ class _Calling:
     def _learn(self, code: CodeType) -> tuple[CodeType, dict[int, Code] | None]:
         if len(self._known) > 50_000:
             self._known.clear()
-        entry = self._known[id(code)] = code, None if self._of_library(code.co_filename) else {}
+        entry = self._known[id(code)] = code, {} if self._own(code) else None
         return entry
 
     def _told(self, frame: FrameType, lines: dict[int, Code]) -> Code:
         code, module = frame.f_code, frame.f_globals.get("__name__", "")
         name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
         function = f"{module}.{name}" if module not in ("", "__main__") else name
-        told = lines[frame.f_lineno] = Code(function, code.co_filename.removeprefix(self._start), frame.f_lineno)
+        path = self._own.shown(code.co_filename).removeprefix(self._start)
+        told = lines[frame.f_lineno] = Code(function, path, frame.f_lineno)
         return told
-
-    def _of_library(self, path: str) -> bool:
-        return path.startswith((*self._libraries, "<frozen", "<string>", "<attrs")) or "/site-packages/" in path
 
 
 def _switched_from() -> FrameType | None:
@@ -87,5 +83,3 @@ def _switched_from() -> FrameType | None:
 
 
 _HERE = f"{Path(__file__).parent}{os.sep}"
-calling = _Calling()
-"""Call it for the nearest frame outside of libraries."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from opentelemetry.context import Context, get_current
 
-from tracecollect.probe.code import Code, calling
+from tracecollect.probe.code import Calling, Code
 from tracecollect.probe.outbox import Outbox
 from tracecollect.probe.place import Place, place_of
 
@@ -92,8 +92,8 @@ class Holds:
     here takes a lock.
     """
 
-    def __init__(self, outbox: Outbox, *, stack: bool = False) -> None:
-        self._outbox = outbox
+    def __init__(self, outbox: Outbox, calling: Calling, *, stack: bool = False) -> None:
+        self._outbox, self._calling = outbox, calling
         self._stack = stack
         self._open: dict[int, Hold] = {}
         self._lost: dict[int, Hold] = {}
@@ -127,9 +127,9 @@ class Holds:
                 self._release(key, gone, COLLECTED)
             # An object that a pool lost is gone, and its address may be another's now: that one is not it.
             name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
-            hold = Hold(serial, time.time_ns(), get_current(), calling(), pool or where.name, where, name, slot)
+            hold = Hold(serial, time.time_ns(), get_current(), self._calling(), pool or where.name, where, name, slot)
             if self._stack:
-                hold.stack = calling.stack()
+                hold.stack = self._calling.stack()
             hold.watch = self._watched(connection if watch is None else watch, key)
             self._open[key] = hold
             hold.muted = not self._outbox.acquired(hold)

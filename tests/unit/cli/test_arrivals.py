@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tracecollect.cli.arrivals import remarks
-from tracecollect.model import SECOND, Instant, ServiceReport, Span, SpanKind, Trace, TraceSummary
+from tracecollect.model import SECOND, Instant, LogRecord, ServiceReport, Span, SpanKind, Trace, TraceSummary
 
 LOCAL = 0x100
 ROOT = Span("t", "r", "", "GET /", SpanKind.SERVER, "shop", "i", Instant(10 * SECOND), SECOND)
@@ -61,3 +61,12 @@ def test_a_service_without_spans_is_told():
     ((name, change),) = said(ROOT, CHILD, services=(service("shop", 2), service("cron", 0)))
     assert name == "cron"
     assert "OTEL_TRACES_EXPORTER" in change
+
+
+def test_a_probe_that_sees_no_code_of_its_service_is_told_how_to():
+    taken = LogRecord(Instant(1), "t", "r", "shop", "INFO", "", "db.client.connection.acquired", "tracecollect.probe")
+    placed = replace(taken, attributes={"code.file.path": "shop/pay.py"})
+    (remark,) = remarks((), [Trace("t", (ROOT,), (taken, replace(placed, service="stock")))])
+    assert remark.service == "shop"
+    assert "TRACECOLLECT_PROBE_OWN" in remark.change
+    assert not remarks((), [Trace("t", (ROOT,), (taken, placed))])

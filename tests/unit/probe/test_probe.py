@@ -121,7 +121,7 @@ def test_a_release_inside_the_garbage_collector_of_the_sending_thread_waits_for_
 
 
 def test_what_fails_inside_never_reaches_the_application(watching, monkeypatch):
-    monkeypatch.setattr("tracecollect.probe.holds.calling", lambda: 1 / 0)
+    monkeypatch.setattr(watching.probe.holds, "_calling", lambda: 1 / 0)
     sqlite3.connect(":memory:").close()
     assert watching.story() == []
 
