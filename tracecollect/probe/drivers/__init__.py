@@ -37,5 +37,6 @@ DRIVERS: Mapping[str, Callable[[Probe], None]] = {
     "oracledb": _of("oracledbs"),
     "redis": _of("redises"),
     "pymongo": _of("pymongos"),
+    "django.db.backends.base.base": _of("djangos"),
 }
 """What patches a driver, by the module after whose import it is done."""
