@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tracecollect.probe.code import Calling
 from tracecollect.probe.drivers import DRIVERS
 from tracecollect.probe.holds import Hold, Holds
+from tracecollect.probe.holds import inside as kept
 from tracecollect.probe.imports import Imports
 from tracecollect.probe.outbox import Outbox
 from tracecollect.probe.own import Own
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
 
-__all__ = ["ConnectionInstrumentor", "Hold", "Probe", "install", "installed", "uninstall"]
+__all__ = ["ConnectionInstrumentor", "Hold", "Probe", "install", "installed", "kept", "uninstall"]
 
 _log = logging.getLogger(__name__)
 

@@ -123,6 +123,69 @@ def test_an_asyncpg_connection_that_ends_while_it_is_held_is_not_held_any_more(w
     assert watching.story() == TAKEN_AND_CLOSED
 
 
+# --- pools of libraries above the drivers --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shared", [0, 2])
+def test_a_pool_of_dbutils_hands_out_and_takes_back(watching, dsn, shared):
+    import psycopg2
+    from dbutils.pooled_db import PooledDB
+
+    pool = PooledDB(psycopg2, mincached=1, maxshared=shared, dsn=dsn)
+    assert watching.story() == [], "the pool's own connections are nobody's hold"
+    for _ in range(2):
+        with pool.connection() as connection:
+            taken = line() - 1
+            connection.cursor().execute("SELECT 1")
+    pool.close()
+    assert watching.story() == TAKEN_AND_RETURNED * 2
+    assert watching.said()[0].code == f"{HERE}:{taken}"
+    assert watching.said()[0].attributes["db.system.name"] == "postgresql"
+
+
+@KEPT
+def test_a_connection_of_dbutils_is_held_until_it_is_given_back_or_dropped(watching, dsn):
+    import psycopg2
+    from dbutils.pooled_db import PooledDB
+
+    pool = PooledDB(psycopg2, dsn=dsn)
+    connection = pool.connection()
+    assert watching.story() == ["acquired"]
+    del connection
+    collect()
+    assert watching.story() == DROPPED
+    pool.close()
+
+
+def test_what_dbutils_keeps_for_a_thread_is_nobodys_hold(watching, dsn):
+    import psycopg2
+    from dbutils.persistent_db import PersistentDB
+
+    connection = PersistentDB(psycopg2, dsn=dsn, closeable=True).connection()
+    connection.cursor().execute("SELECT 1")
+    assert watching.probe.holds.open() == []
+    connection.close()
+    assert watching.story() == []
+
+
+@KEPT
+def test_a_pool_of_peewee_hands_out_and_takes_back(watching, dsn):
+    from playhouse.pool import PooledPostgresqlDatabase
+
+    database = PooledPostgresqlDatabase(dsn)
+    for _ in range(2):
+        with database.connection_context():
+            database.execute_sql("SELECT 1")
+    assert watching.story() == TAKEN_AND_RETURNED * 2
+    database.connect()
+    taken = line() - 1
+    (held,) = watching.probe.holds.open()
+    assert (held.code.path, held.code.line) == (HERE, taken)
+    database.manual_close()
+    database.close_all()
+    assert watching.probe.holds.open() == []
+
+
 # --- SQLAlchemy ----------------------------------------------------------------------------------------
 
 

@@ -327,3 +327,11 @@ def test_without_a_trace_an_event_has_none(watching):
     assert not trace.get_current_span().get_span_context().is_valid
     sqlite3.connect(":memory:").close()
     assert {one.trace_id for one in watching.said()} == {0}
+
+
+def test_what_the_service_says_it_keeps_is_nobodys_hold(watching):
+    with tracecollect.probe.kept():
+        kept = sqlite3.connect(":memory:")
+    assert watching.probe.holds.open() == []
+    kept.close()
+    assert watching.story() == []

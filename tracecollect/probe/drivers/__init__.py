@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tracecollect.probe import Probe
 
 
-def _of(name: str) -> Callable[[Probe], None]:
+def _of(name: str, function: str = "patch") -> Callable[[Probe], None]:
     def patch(probe: Probe) -> None:
-        importlib.import_module(f"{__name__}.{name}").patch(probe)
+        getattr(importlib.import_module(f"{__name__}.{name}"), function)(probe)
 
     return patch
 
@@ -38,5 +38,8 @@ DRIVERS: Mapping[str, Callable[[Probe], None]] = {
     "redis": _of("redises"),
     "pymongo": _of("pymongos"),
     "django.db.backends.base.base": _of("djangos"),
+    "dbutils.steady_db": _of("dbutils_pools", "patch_steady"),
+    "dbutils.pooled_db": _of("dbutils_pools"),
+    "playhouse.pool": _of("peewees"),
 }
 """What patches a driver, by the module after whose import it is done."""
