@@ -37,7 +37,8 @@ def patch(probe: Probe) -> None:
 
     def connection(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         proxy = original(pool, *given, **named)
-        holds.acquired(proxy, place=place_of(proxy._con._con))
+        steady = getattr(proxy, "_con", None)
+        holds.acquired(proxy, place=place_of(getattr(steady, "_con", proxy)))
         return proxy
 
     def close(original: Any, proxy: Any) -> None:
