@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import sysconfig
-import venv
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from environments import Installed, build
 from packaging.requirements import Requirement
 from recordings import labels, young
 
@@ -27,41 +24,7 @@ SAMPLE = ROOT / "tests" / "samples" / "asyncpg-leak.jsonl.gz"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(directory)]
-    _pip(*build, str(ROOT))
-    (built,) = directory.glob("*.whl")
-    return built
-
-
-class Installed:
-    """The wheel in an environment of its own, which sees other packages where we say."""
-
-    def __init__(self, directory: Path, wheel: Path, packages: Path) -> None:
-        venv.create(directory, symlinks=True, with_pip=False)
-        self._bin = directory / "bin"
-        _pip("--python", str(self._bin / "python"), "install", "--quiet", "--no-deps", "--no-index", str(wheel))
-        (self.site,) = directory.glob("lib/python*/site-packages")
-        # Behind its own packages; the .pth files in that directory, such as an editable install's, are not followed.
-        (self.site / "others.pth").write_text(f"{packages}\n")
-        self._cwd = directory
-
-    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        environment = {**keep, "HOME": str(self._cwd)}
-        words = [str(self._bin / program), *arguments]
-        return subprocess.run(
-            words, cwd=self._cwd, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=100
-        )
-
-    def tracecollect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("tracecollect", *arguments)
-
-
-def _pip(*arguments: str) -> None:
-    words = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -92,10 +92,11 @@ def _service(options: argparse.Namespace) -> int:
     _leave_on_sigterm()
     telemetry = Telemetry(options.part, options.otlp)
     if options.part == "orders":
-        from tracecollect import probe
         from tracecollect.demo import orders
 
         if options.probe:
+            from tracecollect import probe
+
             probe.install(own=["tracecollect.demo"])
         app = orders.build(options.dsn, options.pool_size)
     else:

@@ -23,23 +23,25 @@ _NEVER = ("<frozen", "<string>", "<attrs", f"{Path(__file__).parent}{os.sep}")
 
 
 class Own:
-    """Call it with a code object. Files are read once, when code of a library is met for the first time."""
+    """Call it with a code object.
+
+    Files are read once, when the first code is asked about: where a service finds its modules is not settled before it
+    runs, and the probe is often installed earlier.
+    """
 
     def __init__(self, packages: Iterable[str] = ()) -> None:
         """`packages`: the installed ones that are the service's; none: those that were installed from a directory."""
         self._sites = _folders({*_paths("purelib", "platlib"), *_sites()})
         self._libraries = (*self._sites, *_folders(_paths("stdlib", "platstdlib")))
         self._scripts = _folders(_paths("scripts"))
-        everywhere = (*self._sites, *_folders(filter(None, sys.path)))
-        named = [f"{folder}{name.replace('.', os.sep)}" for name in packages for folder in everywhere]
-        self._named = tuple(one + end for one in named for end in (os.sep, ".py"))
+        self._packages = tuple(packages)
 
     def __call__(self, code: CodeType) -> bool:
         """Whether it is the service's."""
         path = code.co_filename
         if path.startswith(_NEVER):
             return False
-        if path.startswith(self._named) if self._named else path in self._from_source:
+        if path.startswith(self._named) if self._packages else path in self._from_source:
             return True
         if path.startswith(self._libraries) or _is_site(path) or path in self._beside:
             return False
@@ -50,6 +52,12 @@ class Own:
         """A path without the directory that it was installed to."""
         folder = next((one for one in self._sites if path.startswith(one)), "")
         return path.removeprefix(folder)
+
+    @cached_property
+    def _named(self) -> tuple[str, ...]:
+        everywhere = (*self._sites, *_folders(filter(None, sys.path)))
+        named = [f"{folder}{name.replace('.', os.sep)}" for name in self._packages for folder in everywhere]
+        return tuple(one + end for one in named for end in (os.sep, ".py"))
 
     @cached_property
     def _from_source(self) -> frozenset[str]:
@@ -71,7 +79,9 @@ def _installed(folder: Path, *, source: bool) -> Iterator[str]:
     """The files of what was installed to a directory: from sources, or otherwise."""
     with suppress(OSError):
         for record in folder.glob("*.dist-info/RECORD"):
-            with suppress(OSError, ValueError, csv.Error):  # an installation that cannot be read tells nothing
+            with suppress(
+                OSError, ValueError, TypeError, csv.Error
+            ):  # an installation that cannot be read tells nothing
                 if _is_source(record.with_name("direct_url.json")) is source:
                     lines = record.read_text("utf-8").splitlines()
                     yield from (f"{folder}{os.sep}{row[0]}" for row in csv.reader(lines) if row)

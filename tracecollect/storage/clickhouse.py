@@ -32,6 +32,8 @@ WEEK = 7 * 86400
 _MOST_LOGS = 100_000
 _MOST_EDGES = 10_000
 _FOREVER = 2**64 - 1
+# Bytes in memory beyond which the engine keeps none for later: giving it back after each batch costs 0.5 µs a span.
+_PLENTY = 900_000_000
 # Caches sized for one machine that has other work to do: the defaults take gigabytes.
 _OPTIONS = {"mark_cache_size": str(256 << 20), "index_mark_cache_size": str(64 << 20), "uncompressed_cache_size": "0"}
 
@@ -125,6 +127,7 @@ class ClickHouseStore(StoredHolds):
             if columns.num_rows:
                 self._views.hear(table, columns)
                 self._engine.insert(table, columns, f"{batch.token}:{table}")
+        self._engine.give_back(beyond=_PLENTY)
 
     # --- traces -------------------------------------------------------------------------------------
 

@@ -30,8 +30,6 @@ _SESSION: dict[str, Any] = {
 _EMBEDDED: dict[str, Any] = {"query_plan_optimize_join_order_limit": 0}
 # Rows that are mappings at a time.
 _AT_ONCE = 1000
-# Bytes in memory beyond which the engine keeps none for later: giving it back after each insert costs 0.5 µs a span.
-_PLENTY = 900_000_000
 _Purpose = Literal["read", "write"]
 _CODES: Mapping[int, type[StoreError]] = {
     243: StoreFull,
@@ -120,14 +118,12 @@ class Engine:
         with _translated():
             if self.embedded:
                 _read_in_place(self._client("write"), table, distinct(columns.combine_chunks()), settings)
-                if pages.resident() > _PLENTY:
-                    self.give_back()
             else:
                 self._client("write").insert_arrow(table, plain(columns).combine_chunks(), settings=settings)
 
-    def give_back(self) -> None:
-        """Let the system have the memory that an embedded engine keeps for later."""
-        if self.embedded:
+    def give_back(self, *, beyond: int = 0) -> None:
+        """Let the system have what an embedded engine keeps for later, if so many bytes are in memory."""
+        if self.embedded and pages.resident() >= beyond:
             with contextlib.suppress(StoreError):  # built without that allocator, it keeps nothing
                 self.command("SYSTEM JEMALLOC PURGE")
 

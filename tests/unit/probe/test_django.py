@@ -16,10 +16,9 @@ import os, sys, threading
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
 
-import django
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
 import tracecollect.probe

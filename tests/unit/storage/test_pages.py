@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import psutil
-import pyarrow as pa
 import pytest
+from contract.receiver import trace_request
 
-from tracecollect.storage import engine, pages
+from tracecollect.ports import Batch, Telemetry
+from tracecollect.storage import clickhouse, pages
 from tracecollect.storage.clickhouse import ClickHouseStore
+from tracecollect.wire.decode import decode
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/smaps is Linux's")
 
@@ -64,22 +67,22 @@ def test_what_is_in_memory_is_what_the_system_says() -> None:
     assert pages.resident() == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
 
 
-def test_what_an_insert_took_is_given_back_when_much_is_in_memory(
+def test_what_a_batch_took_is_given_back_when_much_is_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = engine.Engine(f"chdb://{tmp_path / 'store'}")
-    columns = pa.table({"text": [f"{number:032x}" * 8 for number in range(200_000)]})
+    spans = [(number.to_bytes(16, "big"), number.to_bytes(8, "big"), f"{number:0200}") for number in range(1, 50_001)]
+    tables = decode(Telemetry.TRACES, [trace_request(*spans)], [time.time_ns()])
+    store = ClickHouseStore(f"chdb://{tmp_path / 'store'}")
 
-    def kept(plenty: int) -> float:
-        monkeypatch.setattr(engine, "_PLENTY", plenty)
-        opened.give_back()
+    def kept(token: str, plenty: int) -> float:
+        monkeypatch.setattr(clickhouse, "_PLENTY", plenty)
+        store._engine.give_back()
         before = pages.resident()
-        opened.insert("much", columns)
+        store.write(Batch(token, tables))
         return (pages.resident() - before) / 1e6
 
     try:
-        opened.command("CREATE TABLE much (text String) ENGINE = MergeTree ORDER BY tuple()")
-        kept(0)  # what only a first insert needs
-        assert kept(1 << 60) > 50 + kept(0)
+        kept("what only a first insert needs", 0)
+        assert kept("a", 1 << 60) > 30 + kept("b", 0)
     finally:
-        opened.close()
+        store.close()

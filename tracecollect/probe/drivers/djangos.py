@@ -1,7 +1,7 @@
 """Django: what it opens, it closes or keeps for the next request of the same thread (`CONN_MAX_AGE`).
 
-A request ends with `close_if_unusable_or_obsolete` of each connection, and so does a task of Celery or of Channels.
-What is open after it is Django's own: whoever opened it has given it back.
+A request ends with `close_if_unusable_or_obsolete` of each connection, and so does whatever calls
+`django.db.close_old_connections`. What is open after it is Django's own: whoever opened it has given it back.
 """
 
 from __future__ import annotations
