@@ -79,9 +79,7 @@ def _installed(folder: Path, *, source: bool) -> Iterator[str]:
     """The files of what was installed to a directory: from sources, or otherwise."""
     with suppress(OSError):
         for record in folder.glob("*.dist-info/RECORD"):
-            with suppress(
-                OSError, ValueError, TypeError, csv.Error
-            ):  # an installation that cannot be read tells nothing
+            with suppress(OSError, ValueError, TypeError, csv.Error):  # what cannot be read tells nothing
                 if _is_source(record.with_name("direct_url.json")) is source:
                     lines = record.read_text("utf-8").splitlines()
                     yield from (f"{folder}{os.sep}{row[0]}" for row in csv.reader(lines) if row)
