@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
+import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from types import FrameType
 from typing import Any
 
 from opentelemetry.context import Context, get_current
+from opentelemetry.trace import get_current_span
 
+from tracecollect.probe.caches import Caches
 from tracecollect.probe.code import Calling, Code
 from tracecollect.probe.outbox import Outbox
 from tracecollect.probe.place import Place, place_of
@@ -55,7 +58,10 @@ class _Watch(weakref.ref[Any]):
 
 @dataclass(slots=True)
 class Hold:
-    """One borrow of a connection, in its borrower's context. `lost`: it is gone and its pool still counts it as out."""
+    """One borrow of a connection, in its borrower's context. `lost`: it is gone and its pool still counts it as out.
+
+    `alone`: of a connection without a pool. `thread` opened it, and its operation used it last at `last`.
+    """
 
     serial: int
     at: int
@@ -66,6 +72,9 @@ class Hold:
     connection: str
     # A pool does not get its slot back when the borrower drops the connection.
     slot: bool = False
+    alone: bool = False
+    thread: int = 0
+    last: int = 0
     watch: _Watch | None = None
     lost: bool = False
     # Its acquire was not sent, so its release must not be either.
@@ -85,6 +94,13 @@ def _dying() -> bool:
     return False
 
 
+def _others(hold: Hold) -> bool:
+    """Whether another trace than the one that opened it is at work here. Where either has none, nothing is known."""
+    here = get_current_span().get_span_context().trace_id
+    opened = get_current_span(hold.context).get_span_context().trace_id
+    return 0 != here != opened != 0
+
+
 class Holds:
     """Open holds by the id of the connection's object. Never raises into the application, keeps no connection alive.
 
@@ -99,6 +115,7 @@ class Holds:
         self._lost: dict[int, Hold] = {}
         self._gone_for_good: set[int] = set()
         self._serial = itertools.count(1)
+        self._caches = Caches()
         self.collected: deque[Hold] = deque(maxlen=_REMEMBERED)
 
     def acquired(
@@ -109,15 +126,19 @@ class Holds:
         place: Place | None = None,
         watch: object = None,
         slot: bool = False,
+        alone: bool = False,
     ) -> None:
         """A connection was handed out.
 
         `watch` is what the borrower has in hand where that is a pool's proxy. `slot`: when the borrower drops it, the
-        pool does not get its place back.
+        pool does not get its place back. `alone`: there is no pool, so that its driver says `used`, too.
         """
         if _inside.get():
             return
         try:
+            code = self._calling()
+            if alone and self._caches.keeps(code, connection):
+                return
             where = place or place_of(connection)
             key = id(connection)
             serial = next(self._serial)
@@ -127,7 +148,8 @@ class Holds:
                 self._release(key, gone, COLLECTED)
             # An object that a pool lost is gone, and its address may be another's now: that one is not it.
             name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
-            hold = Hold(serial, time.time_ns(), get_current(), self._calling(), pool or where.name, where, name, slot)
+            hold = Hold(serial, time.time_ns(), get_current(), code, pool or where.name, where, name, slot, alone)
+            hold.thread, hold.last = threading.get_ident(), hold.at
             if self._stack:
                 hold.stack = self._calling.stack()
             hold.watch = self._watched(connection if watch is None else watch, key)
@@ -144,6 +166,27 @@ class Holds:
             if reason != COLLECTED and _dying():
                 reason = COLLECTED
             self._release(id(connection), hold, reason)
+
+    def used(self, connection: object) -> None:
+        """Something is done with a connection. If that is another operation's, whoever opened it has given it back.
+
+        Nobody waits for a connection that no pool counts, so a service may keep one for later: its next user shows it.
+        """
+        hold = self._open.get(id(connection))
+        if hold is None or not hold.alone:
+            return
+        try:
+            if _others(hold):
+                self._kept(id(connection), hold)
+            else:
+                hold.last = time.time_ns()
+        except Exception as error:
+            _log.debug("a use is not followed", exc_info=error)
+
+    def using(self, original: Callable[..., Any], connection: object, *given: Any, **named: Any) -> Any:
+        """What wraps a method that is called before anything is done with a connection."""
+        self.used(connection)
+        return original(connection, *given, **named)
 
     def holds(self, connection: object) -> bool:
         """Whether this connection is held."""
@@ -191,10 +234,25 @@ class Holds:
         else:
             self._release(watch.key, hold, COLLECTED)
 
-    def _release(self, key: int, hold: Hold, reason: str) -> None:
+    def _kept(self, key: int, hold: Hold) -> None:
+        """The service keeps this connection, and so do its other threads what each opened at the same place."""
+        kept = {key: hold}
+        if hold.code is not None and hold.thread == threading.get_ident():
+            kept |= self._one_a_thread(hold.code)
+            for one in kept.values():
+                self._caches.learn(hold.code, one.thread, one.watch() if one.watch else None)
+        for at, one in kept.items():
+            self._release(at, one, RETURNED, one.last)
+
+    def _one_a_thread(self, code: Code) -> dict[int, Hold]:
+        here = {key: one for key, one in self._open.copy().items() if one.alone and one.code == code}
+        each = Counter(one.thread for one in here.values())
+        return {key: one for key, one in here.items() if each[one.thread] == 1}
+
+    def _release(self, key: int, hold: Hold, reason: str, at: int = 0) -> None:
         if self._open.pop(key, None) is None:
             return  # somebody else was faster
         hold.watch = None
         if reason == COLLECTED:
             self.collected.append(hold)
-        self._outbox.put("released", hold, reason)
+        self._outbox.put("released", hold, reason, at)

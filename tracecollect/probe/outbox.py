@@ -63,10 +63,10 @@ class Outbox:
             self._start()
         return True
 
-    def put(self, event: str, hold: Hold, reason: str) -> None:
-        """Queue what became of a hold. Never waits; safe inside the garbage collector."""
+    def put(self, event: str, hold: Hold, reason: str, at: int = 0) -> None:
+        """Queue what became of a hold, now or `at` nanoseconds. Never waits; safe inside the garbage collector."""
         if not hold.muted and not self._closed:
-            self._queue.append((event, hold, time.time_ns(), reason))
+            self._queue.append((event, hold, at or time.time_ns(), reason))
 
     def flush(self, *, yielding: bool = False) -> None:
         """Send what is queued now, on this thread. `yielding`: let others run between one event and the next."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from tracecollect.probe.holds import CLOSED
+
+if TYPE_CHECKING:
+    from tracecollect.probe.holds import Holds
 
 Wrapped = Callable[..., Any]
 _ABSENT = object()
@@ -52,23 +57,36 @@ class Patches:
         self._undo.clear()
 
 
-def followed(factory: Any, closed: Callable[[Any], None]) -> Any:
-    """A subclass of a connection class that says when it is closed. What is no class stays what it is."""
+def followed(factory: Any, holds: Holds, *uses: str) -> Any:
+    """A subclass of a connection class that says when it is closed, and used by one of these methods.
+
+    What is no class stays what it is.
+    """
     if not isinstance(factory, type):
         return factory
     made = _FOLLOWED.get(factory)
     if made is None:
-        made = _FOLLOWED[factory] = _subclass(factory)
-    made.closed_by_owner = closed
+        made = _FOLLOWED[factory] = _subclass(factory, uses)
+    made.followed_by = holds
     return made
 
 
-def _subclass(factory: type) -> Any:
+def _subclass(factory: type, uses: Iterable[str]) -> Any:
     def close(self: Any) -> None:
         super(made, self).close()
-        made.closed_by_owner(self)
+        made.followed_by.released(self, CLOSED)
+
+    def using(name: str) -> Wrapped:
+        original = getattr(factory, name)
+
+        @functools.wraps(original)
+        def called(self: Any, *given: Any, **named: Any) -> Any:
+            return made.followed_by.using(original, self, *given, **named)
+
+        return called
 
     told = {
+        **{name: using(name) for name in uses},
         "close": close,
         "__module__": factory.__module__,
         "__qualname__": factory.__qualname__,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 from database import served
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from tracecollect.probe import Probe
@@ -40,8 +40,12 @@ class Watching:
         self.probe = Probe(logger_provider=self.provider)
         self.probe.start()
 
-    def said(self) -> list[Said]:
+    def sent(self) -> Sequence[ReadableLogRecord]:
+        """The records, as the SDK exported them."""
         self.probe.outbox.flush()
+        return self._sent.get_finished_logs()
+
+    def said(self) -> list[Said]:
         return [
             Said(
                 one.log_record.event_name.removeprefix(EVENT),
@@ -50,7 +54,7 @@ class Watching:
                 dict(one.log_record.attributes),
                 one.log_record.trace_id,
             )
-            for one in self._sent.get_finished_logs()
+            for one in self.sent()
         ]
 
     def story(self) -> list[str]:

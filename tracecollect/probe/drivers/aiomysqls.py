@@ -22,7 +22,7 @@ def patch(probe: Probe) -> None:
     async def connect(original: Any, connection: Any) -> None:
         await original(connection)
         if not holds.holds(connection):
-            holds.acquired(connection)
+            holds.acquired(connection, alone=True)
 
     def close(original: Any, connection: Any) -> None:
         original(connection)
@@ -45,6 +45,7 @@ def patch(probe: Probe) -> None:
     wrap = probe.patches.wrap
     wrap(Connection, "_connect", connect)
     wrap(Connection, "close", close)
+    wrap(Connection, "cursor", holds.using)
     wrap(Pool, "_fill_free_pool", fill)
     wrap(Pool, "_acquire", acquire)
     wrap(Pool, "release", release)

@@ -26,7 +26,7 @@ def patch(probe: Probe) -> None:
 
     async def connect(original: Any, connection: Any) -> Any:
         opened = await original(connection)
-        holds.acquired(connection, place=place_of(connection._conn))
+        holds.acquired(connection, place=place_of(connection._conn), alone=True)
         return opened
 
     async def close(original: Any, connection: Any) -> None:
@@ -38,3 +38,5 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(aiosqlite.Connection, "__init__", init)
     probe.patches.wrap(aiosqlite.Connection, "_connect", connect)
     probe.patches.wrap(aiosqlite.Connection, "close", close)
+    # What is behind everything that it can do.
+    probe.patches.wrap(aiosqlite.Connection, "_execute", holds.using)

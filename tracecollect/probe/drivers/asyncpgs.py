@@ -5,6 +5,7 @@ A connection says itself when it ends (termination listeners). Only `asyncpg.con
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,17 @@ def patch(probe: Probe) -> None:
 
     async def connect(original: Any, *given: Any, **named: Any) -> Any:
         connection = await original(*given, **named)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=True)
         connection.add_termination_listener(ended)
+        if holds.holds(connection):
+            connection.add_query_logger(used(weakref.ref(connection)))
         return connection
+
+    def used(watched: weakref.ref[Any]) -> Callable[[object], None]:
+        def queried(_: object) -> None:
+            holds.used(watched())
+
+        return queried
 
     def deleted(original: Any, connection: Any) -> None:
         # It terminates itself, and its listeners hear of that later, when nothing shows why any more.

@@ -18,11 +18,12 @@ def patch(probe: Probe) -> None:
 
     def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=True)
 
     def close(original: Any, connection: Any) -> None:
         original(connection)
         holds.released(connection, CLOSED)
 
     probe.patches.wrap(Connection, "__init__", init)
+    probe.patches.wrap(Connection, "cursor", holds.using)
     probe.patches.wrap(Connection, "close", close)

@@ -18,7 +18,7 @@ def patch(probe: Probe) -> None:
 
     def init(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=connection._pool is None)
 
     def close(original: Any, connection: Any) -> None:
         reason = CLOSED if connection._pool is None else RETURNED
@@ -27,7 +27,7 @@ def patch(probe: Probe) -> None:
 
     def awaited(original: Any, connection: Any) -> Any:
         opened = yield from original(connection)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=connection._pool is None)
         return opened
 
     async def close_async(original: Any, connection: Any) -> None:
@@ -38,5 +38,7 @@ def patch(probe: Probe) -> None:
     wrap = probe.patches.wrap
     wrap(oracledb.Connection, "__init__", init)
     wrap(oracledb.Connection, "close", close)
+    wrap(oracledb.Connection, "cursor", holds.using)
+    wrap(oracledb.AsyncConnection, "cursor", holds.using)
     wrap(oracledb.AsyncConnection, "__await__", awaited)
     wrap(oracledb.AsyncConnection, "close", close_async)

@@ -18,12 +18,12 @@ def patch(probe: Probe) -> None:
 
     def connect(original: Any, *given: Any, **named: Any) -> Any:
         connection = original(*given, **named)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=True)
         return connection
 
     async def connect_async(original: Any, *given: Any, **named: Any) -> Any:
         connection = await original(*given, **named)
-        holds.acquired(connection)
+        holds.acquired(connection, alone=True)
         return connection
 
     def close(original: Any, connection: Any) -> None:
@@ -43,4 +43,6 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(psycopg.Connection, "close", close)
     probe.patches.wrap(psycopg.AsyncConnection, "connect", connect_async)
     probe.patches.wrap(psycopg.AsyncConnection, "close", close_async)
+    probe.patches.wrap(psycopg.Connection, "cursor", holds.using)
+    probe.patches.wrap(psycopg.AsyncConnection, "cursor", holds.using)
     probe.patches.replace(psycopg, "connect", psycopg.Connection.connect)

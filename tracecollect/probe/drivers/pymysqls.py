@@ -19,7 +19,7 @@ def patch(probe: Probe) -> None:
     def connect(original: Any, connection: Any, *given: Any, **named: Any) -> None:
         original(connection, *given, **named)
         if not holds.holds(connection):
-            holds.acquired(connection)
+            holds.acquired(connection, alone=True)
 
     def close(original: Any, connection: Any) -> None:
         try:
@@ -28,6 +28,7 @@ def patch(probe: Probe) -> None:
             holds.released(connection, CLOSED)
 
     probe.patches.wrap(Connection, "connect", connect)
+    probe.patches.wrap(Connection, "cursor", holds.using)
     probe.patches.wrap(Connection, "close", close)
     # What PyMySQL calls when the server is gone; its `__del__` is the same function, and stays as it is.
     probe.patches.wrap(Connection, "_force_close", close)

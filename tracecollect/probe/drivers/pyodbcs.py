@@ -21,7 +21,7 @@ def patch(probe: Probe) -> None:
         if reasons.is_inside():
             return connection
         proxy = Connection(connection, probe.holds)
-        probe.holds.acquired(proxy, place=_place(connection))
+        probe.holds.acquired(proxy, place=_place(connection), alone=True)
         return proxy
 
     probe.patches.wrap(pyodbc, "connect", connect)
@@ -42,7 +42,7 @@ def _place(connection: Any) -> Place:
 
 
 class Connection:
-    """A pyodbc connection whose `close` is seen; everything else is the connection's own."""
+    """A pyodbc connection whose use and `close` are seen; everything else is the connection's own."""
 
     __slots__ = ("__weakref__", "_connection", "_holds")
 
@@ -62,6 +62,16 @@ class Connection:
 
     def __exit__(self, *error: object) -> Any:
         return self._connection.__exit__(*error)
+
+    def cursor(self) -> Any:
+        """The connection's own."""
+        self._holds.used(self)
+        return self._connection.cursor()
+
+    def execute(self, *given: Any) -> Any:
+        """The connection's own."""
+        self._holds.used(self)
+        return self._connection.execute(*given)
 
     def close(self) -> None:
         """Close it, and say so."""

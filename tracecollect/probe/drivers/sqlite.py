@@ -1,4 +1,4 @@
-"""sqlite3: the connection is a C type, so a subclass takes its place whose `close` is ours."""
+"""sqlite3: the connection is a C type, so a subclass that tells of its use and its end takes its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracecollect.probe.holds import CLOSED
 from tracecollect.probe.patches import followed
 from tracecollect.probe.place import Place, remember
 
@@ -25,7 +24,7 @@ def patch(probe: Probe) -> None:
     def connect(original: Any, *given: Any, **named: Any) -> Any:
         # `factory` is the sixth by place.
         factory = given[5] if len(given) > 5 else named.pop("factory", sqlite3.Connection)
-        kind = followed(factory, lambda connection: holds.released(connection, CLOSED))
+        kind = followed(factory, holds, "cursor", "execute", "executemany", "executescript")
         if len(given) > 5:
             given = (*given[:5], kind, *given[6:])
         else:
@@ -33,7 +32,7 @@ def patch(probe: Probe) -> None:
         connection = original(*given, **named)
         place = _place(given[0] if given else named.get("database", ""))
         remember(connection, place)
-        holds.acquired(connection, place=place)
+        holds.acquired(connection, place=place, alone=True)
         return connection
 
     probe.patches.wrap(sqlite3.dbapi2, "connect", connect)
