@@ -96,6 +96,32 @@ def test_the_shortest_program_is_judged_too(tmp_path):
     assert "leak.py:2 in <module>" in done.stderr
 
 
+def test_pytest_runs_as_it_would_where_warnings_are_errors(tmp_path):
+    script("import sqlite3\ndef test_pay():\n    sqlite3.connect(':memory:').close()\n", tmp_path / "test_shop.py")
+    strict = ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")
+    done = run("--", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *strict, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_worker_processes_forgot_is_told(tmp_path, method):
+    text = f"""
+import multiprocessing, sqlite3
+from concurrent.futures import ProcessPoolExecutor
+kept = []
+def work(_):
+    kept.append(sqlite3.connect(':memory:'))
+if __name__ == '__main__':
+    with ProcessPoolExecutor(1, multiprocessing.get_context('{method}')) as workers:
+        list(workers.map(work, range(3)))
+"""
+    done = run("--", sys.executable, "jobs.py", cwd=script(text, tmp_path / "jobs.py").parent)
+    assert done.returncode == 1
+    assert "3 connections were not given back" in done.stderr
+    assert "jobs.py:6 in" in done.stderr
+
+
 def test_output_and_status_are_the_commands_own(tmp_path):
     path = script("import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n", tmp_path / "x.py")
     done = run("--", sys.executable, str(path))

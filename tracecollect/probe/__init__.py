@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tracecollect.probe.children import at_their_end
 from tracecollect.probe.code import Calling
 from tracecollect.probe.drivers import DRIVERS
 from tracecollect.probe.holds import Hold, Holds
@@ -149,6 +150,7 @@ def _ended() -> None:
 def _forked() -> None:
     if _probe is not None:
         _probe.forked()
+        at_their_end(_ended)
 
 
 # Registered at the import, which comes before the first connection; after the SDK's own where the SDK was set up by

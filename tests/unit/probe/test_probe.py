@@ -229,6 +229,26 @@ if child:
     assert own == ["True acquired", "True acquired", "True released closed", "True released closed"]
 
 
+def test_a_child_of_multiprocessing_says_at_its_end_what_it_still_held():
+    said = lines(
+        """
+import multiprocessing
+fork = multiprocessing.get_context("fork")
+def work(again):
+    global kept
+    kept = sqlite3.connect(":memory:")
+    if again:
+        one = fork.Process(target=work, args=(False,))
+        one.start()
+        one.join()
+one = fork.Process(target=work, args=(True,))
+one.start()
+one.join()
+"""
+    )
+    assert sorted(said) == ["False abandoned"] * 2 + ["False acquired"] * 2
+
+
 def test_the_holds_of_a_forked_child_are_never_taken_for_those_of_its_parent():
     said = lines(
         """

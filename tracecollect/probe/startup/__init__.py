@@ -24,6 +24,18 @@ def begin() -> None:
     from tracecollect.probe import install
 
     install()
+    _known_to_pytest()
+
+
+def _known_to_pytest() -> None:
+    """Tell pytest not to warn of what it can no longer rewrite: where warnings are errors that would end it.
+
+    They are packages with a plugin of pytest's that are imported before pytest is (pytest 9, `AssertionRewriter`).
+    """
+    for one in entry_points(group="pytest11"):
+        module = sys.modules.get(one.module.partition(".")[0])
+        if module is not None:
+            module.__doc__ = f"{module.__doc__ or ''}\nPYTEST_DONT_REWRITE"
 
 
 def _auto_instrumentation() -> None:
