@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from driver_words import DROPPED, KEPT, SLOT_LOST, TAKEN_AND_CLOSED, TAKEN_AND_RETURNED, collect, line, run
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 HERE = Path(__file__).relative_to(Path.cwd()).as_posix()
 
@@ -222,6 +223,24 @@ def test_sqlalchemy_in_asyncio_names_the_line_behind_its_greenlet(watching, dsn,
     taken = asyncio.run(scenario())
     assert watching.story() == TAKEN_AND_RETURNED
     assert watching.said()[0].code == f"{HERE}:{taken}"
+
+
+def test_a_session_of_sqlalchemy_names_the_line_that_asked_for_the_first_row(watching, dsn):
+    async def scenario():
+        engine = create_async_engine(dsn.replace("postgresql:", "postgresql+psycopg:"))
+        async with AsyncSession(engine) as session:
+            await session.execute(sqlalchemy.text("SELECT 1"))
+        await engine.dispose()
+        return line() - 2
+
+    taken = [asyncio.run(scenario())]
+    engine = sqlalchemy.create_engine(dsn.replace("postgresql:", "postgresql+psycopg2:"))
+    with Session(engine) as session:
+        session.execute(sqlalchemy.text("SELECT 1"))
+        taken.append(line() - 1)
+    engine.dispose()
+    assert watching.story() == TAKEN_AND_RETURNED * 2
+    assert [one.code for one in watching.said() if one.event == "acquired"] == [f"{HERE}:{one}" for one in taken]
 
 
 @KEPT

@@ -15,6 +15,7 @@ from functools import partial
 from importlib.metadata import requires
 
 import pytest
+from driver_words import line
 from opentelemetry import context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -97,6 +98,29 @@ def test_two_functions_of_the_same_text_are_told_apart(watching):
         one["pay"](partial(watching.probe.holds.acquired, Connection(), place=PLACE))
     functions = [one.attributes["code.function.name"] for one in watching.said() if one.event == "acquired"]
     assert functions == ["shop.pay", "stock.pay"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "<string>",
+        "<frozen x>",
+        "<decorator-gen-7>",
+        "<attrs generated init x>",
+        "<sqlalchemy generated f() wrapper for x>",
+    ],
+)
+def test_code_that_a_library_generated_is_the_librarys(watching, file):
+    generated = {"__name__": "library"}
+    exec(compile("def call(take):\n    take()\n", file, "exec"), generated)
+    generated["call"](partial(watching.probe.holds.acquired, Connection(), place=PLACE))
+    assert watching.said()[0].code == f"tests/unit/probe/test_probe.py:{line() - 1}"
+
+
+@pytest.mark.parametrize("file", ["<stdin>", "<console>", "<ipython-input-3-abc>", "<python-input-0>"])
+def test_code_that_somebody_typed_is_theirs(watching, file):
+    exec(compile("take()\n", file, "exec"), {"take": partial(watching.probe.holds.acquired, Connection(), place=PLACE)})
+    assert watching.said()[0].code == f"{file}:1"
 
 
 def test_it_keeps_no_connection_alive(watching):
