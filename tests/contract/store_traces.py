@@ -128,6 +128,20 @@ class TracesContract:
             instant(10), 4 * SECOND, 2, 1,
         )  # fmt: skip
 
+    def test_a_search_finds_the_newest_however_long_ago_they_were(self, store: Store, world: World) -> None:
+        shop = world.process("shop", "i")
+        ids = [shop.entry("GET /pay", -at, 1 - at).trace_id for at in (1, 30, 61, 400, 480, 4000, 30_000)]
+        long = shop.entry("GET /all", -4000.5, 0)
+        shop.span("again", -30.5, -30, parent=long)
+        tell(store, world.items)
+        window = Window(instant(-40_000), instant(0))
+        ids.insert(2, long.trace_id)
+        for limit in (1, 3, 5, 20):
+            found = store.search(SearchQuery(window, limit=limit))
+            assert {one.trace_id for one in found} == set(ids[:limit])
+            assert found == sorted(found, key=lambda one: -one.start)
+        assert [one.span_count for one in found if one.trace_id == long.trace_id] == [2]
+
     def test_services_are_who_was_heard_of_through_anything(self, store: Store, world: World) -> None:
         shop = world.process("shop", "i")
         shop.span("a", 0, 90, scope="one")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tracecollect.model.concluded import Coverage, Finding
 from tracecollect.model.followed import Hold, PoolSample, ProcessSample
-from tracecollect.model.moments import NEVER, Instant
+from tracecollect.model.moments import NEVER, SECOND, Instant
 from tracecollect.model.received import LogRecord, Span, SpanKind
 
 
@@ -17,6 +17,14 @@ class Window:
 
     since: Instant
     until: Instant
+
+    def newest_first(self) -> Iterator[Window]:
+        """The window in parts: its last minute, then eight times as long before it, and so on to its beginning."""
+        until, length = self.until, 60 * SECOND
+        while until > self.since:
+            since = Instant(max(self.since, until - length))
+            yield Window(since, until)
+            until, length = since, 8 * length
 
 
 @dataclass(frozen=True, slots=True)
