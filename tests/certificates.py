@@ -36,6 +36,9 @@ def make(directory: Path, name: str, issuer: str = "") -> tuple[Path, Path]:
             critical=False,
         )
     )
+    if issuer:  # Python 3.13 asks for it
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(by, critical=False)
     certificate = builder.sign(signer, hashes.SHA256())
     paths = directory / f"{name}.pem", directory / f"{name}.key"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

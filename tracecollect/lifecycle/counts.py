@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
-from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.facts import PROBE, Facts
 from tracecollect.lifecycle.living import LONGEST, Living, living_of
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.model import SECOND, Instant, PoolSample
@@ -20,8 +20,6 @@ from tracecollect.model import SECOND, Instant, PoolSample
 # Fewer than this is a pinned listener, a sample taken between two events, a background job: nothing to accuse of.
 FEWEST = 3
 _TAIL = 3
-PROBE = "tracecollect.probe"
-"""The scope of the probe's events and metrics."""
 # What a process takes once in its first minute and never again, while its work goes on, is there by design.
 _YOUTH = 60 * SECOND
 _GOES_ON = 20

@@ -38,7 +38,9 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
         seen = pools.setdefault((total.service, total.instance, total.pool), {}).setdefault(total.dialect, _Seen())
         pair = _pair(facts, total.dialect, total.pair)
         if pair is not None and pair.open_if != "never":
-            seen.closed |= total.closed + total.stray_closes > 0
+            seen.closed |= (
+                total.closed + total.stray_closes > 0 or (total.instance, total.dialect, total.pool) in facts.whole
+            )
             seen.opened |= total.keys > 0
         seen.borrows += total.acquired
     for hold, signals in facts.signals.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,13 @@ T = TypeVar("T")
 DAY = 86400 * SECOND
 _LEAST_MEASURED = 20_000
 _MOST_MOMENTS = 300
+EVENTS = "connection-events"
+PROBE = "tracecollect.probe"
+"""The scope of the probe's events and metrics."""
+# The probe's, and those of the emitters in docs/emitters: they tell of both ends of every hold.
+_TELL_BOTH = frozenset({PROBE, "connevents", "observed.jdbc", "pg.connection-events"})
+# Connections that the threads of a service keep are as silent as forgotten ones, but they are few.
+_MANY = 10
 # A connection is there in less; who waits longer than this stands in a queue.
 LONG_WAIT = SECOND // 10
 
@@ -46,7 +54,7 @@ class Facts:
     The second half is asked only where somebody may be accused: identities (`taken`), minutes heard of, how paths give
     back, waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the
     database saw idle in a transaction, by the trace that used each last; `activity` is what each process last did for
-    a trace.
+    a trace. `whole` are pools, by instance, dialect and name, of which each return is told: none needs to have come.
     """
 
     window: Window
@@ -67,6 +75,7 @@ class Facts:
     alive: Mapping[str, Mapping[Instant, int]] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
     activity: Mapping[tuple[str, str], Instant] = field(default_factory=dict)
+    whole: frozenset[tuple[str, str, str]] = frozenset()
     ended: bool = False
 
     @property
@@ -120,7 +129,9 @@ def gather(
     window = window_of(query, now)
     samples, instances = ask.submit(reader.samples, window), ask.submit(reader.instances, window)
     totals = list(filter(wanted, reader.totals(window, grace=grace)))
-    keys = open_keys(totals)
+    measured, heard = list(filter(wanted, samples.result())), list(filter(wanted, instances.result()))
+    whole = _whole(totals, measured, heard)
+    keys = open_keys(totals, whole)
     asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
     dialects = {one.name: one for one in shipped()}
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in (asked if query.ended else keys)}
@@ -137,8 +148,9 @@ def gather(
         dialects=dialects,
         signals={key: tuple(found) for key, found in signals.items() if found},
         totals=totals,
-        samples=list(filter(wanted, samples.result())),
-        instances=list(filter(wanted, instances.result())),
+        samples=measured,
+        instances=heard,
+        whole=whole,
         ended=query.ended,
     )
     return _with_witnesses(facts, reader, ask)
@@ -192,13 +204,26 @@ def _alive(facts: Facts, reader: Reader, out: set[str]) -> Mapping[str, Mapping[
     return found
 
 
-def open_keys(totals: Sequence[KeyTotals]) -> Sequence[OpenKey]:
+def _whole(
+    totals: Sequence[KeyTotals], samples: Sequence[PoolSample], instances: Sequence[InstanceSeen]
+) -> frozenset[tuple[str, str, str]]:
+    """Pools of whose returns none is missed for want of an example: they are counted, too, or have many open."""
+    tell = {one.instance for one in instances if one.scope in _TELL_BOTH}
+    counted = {(one.instance, one.dialect, one.pool) for one in samples if one.measure == "used"}
+    held: Counter[tuple[str, str, str]] = Counter()
+    for one in totals:
+        if one.dialect == EVENTS and one.instance in tell:
+            held[one.instance, one.dialect, one.pool] += len(one.open_keys)
+    return frozenset(pool for pool, count in held.items() if pool in counted or count >= _MANY)
+
+
+def open_keys(totals: Sequence[KeyTotals], whole: Collection[tuple[str, str, str]]) -> Sequence[OpenKey]:
     """The open keys of pairs that can accuse: one that never closed anything in its process proves nothing there."""
     closing = {(one.instance, one.dialect, one.pair) for one in totals if one.closed or one.stray_closes}
     return [
         OpenKey(one.instance, one.dialect, one.pair, key)
         for one in totals
-        if (one.instance, one.dialect, one.pair) in closing
+        if (one.instance, one.dialect, one.pair) in closing or (one.instance, one.dialect, one.pool) in whole
         for key in one.open_keys
     ]
 

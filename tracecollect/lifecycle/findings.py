@@ -160,10 +160,7 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
         Evidence(
             EvidenceKind.INFERRED, f"{_count(len(group), 'hold')} of this operation never came back: {dialect.why}"
         ),
-        Evidence(
-            EvidenceKind.OBSERVED,
-            f"in the same process {world.keys - world.opened} of {world.keys} holds did come back: a return is seen",
-        ),
+        Evidence(EvidenceKind.OBSERVED, _returns_text(world)),
         Evidence(EvidenceKind.OBSERVED, _loss_text(world, max(one.opinion.lost for one in group))),
         *_metric_says(world),
     ]
@@ -180,6 +177,15 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
             )
         )
     return tuple(found)
+
+
+def _returns_text(world: World) -> str:
+    """Others came back, or would have been told: what did not is no gap in what can be seen."""
+    if world.closed:
+        return f"in the same process {world.closed} of {world.keys} holds did come back: a return is seen"
+    return (
+        f"in the same process none of {_count(world.keys, 'hold')} came back: a return would be told as its acquire is"
+    )
 
 
 def _metric_says(world: World) -> Sequence[Evidence]:

@@ -96,10 +96,12 @@ def _worlds(
 ) -> Mapping[tuple[str, str, str], World]:
     opened = Counter((key.instance, key.dialect, key.pair) for key, _ in holds)
     keys: Counter[tuple[str, str, str]] = Counter()
+    closed: Counter[tuple[str, str, str]] = Counter()
     stray: Counter[tuple[str, str, str]] = Counter()
     for total in facts.totals:
         pair = total.instance, total.dialect, total.pair
         keys[pair] += total.keys
+        closed[pair] += total.closed
         # Only where each acquire is a signal of its own does a close without one show that signals get lost.
         if pair in opened and facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
             stray[pair] += total.stray_closes
@@ -117,6 +119,7 @@ def _worlds(
             alive_until=facts.last_heard(pair[0]),
             keys=keys[pair],
             opened=count,
+            closed=min(closed[pair], keys[pair] - count),
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
             running=running[pair[0]],

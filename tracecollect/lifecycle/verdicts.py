@@ -48,9 +48,11 @@ class Path:
 class World:
     """What surrounds the open holds of one pair in one process.
 
+    `keys`: of so many holds `opened` are open for longer than the grace, and `closed` are not open any more.
     `counted`: how many the pool's own metric says are out that nobody living holds (None: no metric tells);
     `out`: how many it says are out at all; `running`: how many requests have open holds and no entry span yet;
-    `together`: how many traces have any hold of its pools open, in whichever pair.
+    `together`: how many traces have any hold of its pools open, in whichever pair; `stays`: how many were out at each
+    of the last samples, where every hold is told.
     """
 
     now: Instant
@@ -58,10 +60,12 @@ class World:
     alive_until: Instant
     keys: int
     opened: int
+    closed: int
     stray_closes: int
     loss: SpanLoss | None
     counted: int | None = None
     out: int | None = None
+    stays: int | None = None
     collected: int = 0
     ended: bool = False
     running: int = 0
@@ -108,6 +112,8 @@ class World:
     def confirmed(self) -> bool:
         """The pool's own metric counts as many out, whatever spans got lost."""
         opened = max(self.opened, self.together)
+        if self.stays is not None and self.stays >= opened:
+            return True
         return self.counted is not None and self.counted + max(1, opened // 20) >= opened
 
     @property

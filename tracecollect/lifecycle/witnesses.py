@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypedDict
 
 from tracecollect.lifecycle.counts import Counted, by_worker
-from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.facts import PROBE, Facts
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SpanKind
@@ -142,6 +142,7 @@ class Numbers(TypedDict):
 
     counted: int | None
     out: int | None
+    stays: int | None
     collected: int
 
 
@@ -150,7 +151,9 @@ class PoolsSay:
 
     def __init__(self, facts: Facts, pools: Sequence[Counted]) -> None:
         self._counted = {(one.instance, one.pool): one.leaked for one in pools}
-        self._out = _out(facts)
+        self._out = _out(facts, max)
+        probed = {one.instance for one in facts.instances if one.scope == PROBE}
+        self._stays = {pool: out for pool, out in _out(facts, min).items() if pool[0] in probed}
         self._collected = Counter[str]()
         for total in facts.totals:
             if total.pair == COLLECTED:
@@ -160,7 +163,9 @@ class PoolsSay:
         """Over some pools of a process; a pool without a metric leaves the sum unknown."""
         counted = [self._counted.get((instance, pool)) for pool in pools]
         out = [self._out.get((instance, pool)) for pool in pools]
-        return {"counted": _sum(counted), "out": _sum(out), "collected": self._collected[instance]}
+        stays = [self._stays.get((instance, pool)) for pool in pools]
+        collected = self._collected[instance]
+        return {"counted": _sum(counted), "out": _sum(out), "stays": _sum(stays), "collected": collected}
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
@@ -168,8 +173,8 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _out(facts: Facts) -> dict[tuple[str, str], int]:
-    """The most that each pool had out in its last samples, where it was still measured lately."""
+def _out(facts: Facts, choose: Callable[[Iterable[int]], int]) -> dict[tuple[str, str], int]:
+    """The most, or the least, that each pool had out in its last samples, where it was measured often enough."""
     names = span_names(facts)
     told: dict[tuple[str, str, str], list[PoolSample]] = {}
     for one in facts.samples:
@@ -179,6 +184,6 @@ def _out(facts: Facts) -> dict[tuple[str, str], int]:
     for metric, samples in told.items():
         if len(samples) > 3:
             pool = metric[0], names[metric]
-            out = sum(max(round(one.value) for one in series[-3:]) for series in by_worker(samples))
+            out = sum(choose(round(one.value) for one in series[-3:]) for series in by_worker(samples))
             found[pool] = max(out, found.get(pool, 0))
     return found

@@ -35,6 +35,7 @@ WORLD = World(
     alive_until=Instant(NOW),
     keys=1000,
     opened=20,
+    closed=980,
     stray_closes=0,
     loss=SpanLoss("i", 5000, 0),
 )

@@ -222,7 +222,9 @@ set_logger_provider(provider)
 
 
 def lines(program: str, *, status: int = 0) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", PROGRAM + program], capture_output=True, text=True, timeout=60)
+    # Python 3.12 warns of a fork beside any thread; the SDK has some, too.
+    quiet = ("-W", "ignore:This process:DeprecationWarning")
+    done = subprocess.run([sys.executable, *quiet, "-c", PROGRAM + program], capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr
     assert done.stderr == ""
     return done.stdout.splitlines()
