@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from builders.otlp import INTERNAL, Process, Sent, World
 from tracecollect.lifecycle.dialects import ANY_SCOPE, shipped
+from tracecollect.lifecycle.facts import PROBE
 
 ASYNCPG = "opentelemetry.instrumentation.asyncpg"
 SQLALCHEMY = "opentelemetry.instrumentation.sqlalchemy"
@@ -37,18 +38,22 @@ class Borrow:
             moment += 20
 
 
-def events(process: Process, one: Borrow) -> None:
+def events(process: Process, one: Borrow, scope: str = "") -> None:
     """Connection events: both ends, with the identity of the connection."""
     common = {"db__client__connection__pool__name": "orders-db", "db__client__connection__id": one.connection}
     common |= {"db__client__connection__hold__id": one.hold, "db__system__name": "postgresql"}
-    process.log(
-        "db.client.connection.acquired", one.start, of=one.owner, code__function__name=f"shop.{one.statement}", **common
-    )
+    code = {"code__function__name": f"shop.{one.statement}"}
+    process.log("db.client.connection.acquired", one.start, of=one.owner, scope=scope, **code, **common)
     for at in one.uses:
         process.span("SELECT", at, at + 0.002, parent=one.owner, scope="driver", db__query__text=one.statement, **PLACE)
     if one.end is not None:
         reason = {"db__client__connection__release__reason": "returned"}
-        process.log("db.client.connection.released", one.end, of=one.owner, **common, **reason)
+        process.log("db.client.connection.released", one.end, of=one.owner, scope=scope, **common, **reason)
+
+
+def probed(process: Process, one: Borrow) -> None:
+    """The events of the probe."""
+    events(process, one, PROBE)
 
 
 def asyncpg(process: Process, one: Borrow) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import sys
 import threading
 import time
@@ -143,11 +142,16 @@ class JournalWriter:
                     ],
                 )
                 self._connection.execute(
-                    "UPDATE ledger SET last_id = last_id + ?1, entries = entries + ?1, "
-                    "items = items + ?2, bytes = bytes + ?3",
-                    (len(fresh), sum(one.items for one in fresh), sum(len(one.body) for one in fresh)),
+                    "UPDATE ledger SET last_id = last_id + :fresh, entries = entries + :fresh, "
+                    "items = items + :items, bytes = bytes + :bytes",
+                    {
+                        "fresh": len(fresh),
+                        "items": sum(one.items for one in fresh),
+                        "bytes": sum(len(one.body) for one in fresh),
+                    },
                 )
-        except sqlite3.Error as error:
+        except Exception as error:
+            # Whatever it is, the senders wait for an answer, and for this thread.
             return Busy(f"the journal cannot be written: {error}", retry_after=5, reason="journal_error")
         return None
 

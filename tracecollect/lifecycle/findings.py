@@ -181,11 +181,10 @@ def _evidence(facts: Facts, group: Sequence[Accused]) -> tuple[Evidence, ...]:
 
 def _returns_text(world: World) -> str:
     """Others came back, or would have been told: what did not is no gap in what can be seen."""
-    if world.closed:
-        return f"in the same process {world.closed} of {world.keys} holds did come back: a return is seen"
-    return (
-        f"in the same process none of {_count(world.keys, 'hold')} came back: a return would be told as its acquire is"
-    )
+    if world.silent:
+        holds = _count(world.keys, "hold")
+        return f"in the same process none of {holds} came back: a return would be told as its acquire is"
+    return f"in the same process {world.closed} of {world.keys} holds did come back: a return is seen"
 
 
 def _metric_says(world: World) -> Sequence[Evidence]:

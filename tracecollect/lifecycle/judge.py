@@ -97,11 +97,14 @@ def _worlds(
     opened = Counter((key.instance, key.dialect, key.pair) for key, _ in holds)
     keys: Counter[tuple[str, str, str]] = Counter()
     closed: Counter[tuple[str, str, str]] = Counter()
+    answered: set[tuple[str, str, str]] = set()
     stray: Counter[tuple[str, str, str]] = Counter()
     for total in facts.totals:
         pair = total.instance, total.dialect, total.pair
         keys[pair] += total.keys
         closed[pair] += total.closed
+        if total.closed or total.stray_closes:
+            answered.add(pair)
         # Only where each acquire is a signal of its own does a close without one show that signals get lost.
         if pair in opened and facts.dialects[total.dialect].pairs[total.pair].entered_by == "begin":
             stray[pair] += total.stray_closes
@@ -120,6 +123,7 @@ def _worlds(
             keys=keys[pair],
             opened=count,
             closed=min(closed[pair], keys[pair] - count),
+            silent=pair not in answered,
             stray_closes=stray[pair],
             loss=facts.loss.get(pair[0]),
             running=running[pair[0]],

@@ -48,7 +48,8 @@ class Path:
 class World:
     """What surrounds the open holds of one pair in one process.
 
-    `keys`: of so many holds `opened` are open for longer than the grace, and `closed` are not open any more.
+    `keys`: of so many holds `opened` are open for longer than the grace, and `closed` are closed; `silent`: not one
+    return was ever seen.
     `counted`: how many the pool's own metric says are out that nobody living holds (None: no metric tells);
     `out`: how many it says are out at all; `running`: how many requests have open holds and no entry span yet;
     `together`: how many traces have any hold of its pools open, in whichever pair; `stays`: how many were out at each
@@ -63,6 +64,7 @@ class World:
     closed: int
     stray_closes: int
     loss: SpanLoss | None
+    silent: bool = False
     counted: int | None = None
     out: int | None = None
     stays: int | None = None
@@ -291,6 +293,9 @@ def _by_loss(owner: Owner, world: World, path: Path | None) -> Opinion:
         return Opinion(
             None, "as many of its kind are open as lost spans explain: its end is most likely among them", owner
         )
+    if world.silent:
+        reason = "its owner ended, but no connection of this process has come back yet to compare it with"
+        return Opinion(Verdict.SUSPECTED, reason, owner)
     lost = world.lost_on(path)
     if world.chance_on(path) >= _RARE or lost > _MOST_LOST:
         reason = f"lost spans could explain up to {round(100 * lost)} % of these"

@@ -1,0 +1,86 @@
+"""A process in which no connection has come back yet: what the probe's word is worth, and what others' is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from builders.judged import END, judged
+from builders.otlp import Item, World
+from builders.shops import Shop, Words, background, events, probed, shop
+from captures import ACCUSING
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from tracecollect.lifecycle.facts import PROBE
+from tracecollect.model import CoverageLevel, LeakReport, Verdict
+
+
+def forgetful(words: Words, times: int) -> tuple[World, Shop]:
+    """Each of the first requests forgets its connection; then the pool has none left, and the work goes on without."""
+    world = World()
+    one = shop(world, words)
+    one.traffic(10, 10 + 2 * times, every=2.0, leaks=range(times))
+    background(one.process, 0, END)
+    return world, one
+
+
+def measured(one: Shop, *, every: float = 5.0) -> None:
+    """What the probe reads off the pool."""
+    for moment in range(0, int(END), int(every)):
+        used = sum(1 for start, stop in one.open if start <= moment and (stop is None or moment < stop))
+        about = {"db__client__connection__state": "used", "db__client__connection__pool__name": "orders-db"}
+        one.process.level("db.client.connection.count", used, moment, scope=PROBE, **about)
+
+
+def named(report: LeakReport, *verdicts: Verdict) -> set[str]:
+    return {each.trace_id for one in report.findings if one.verdict in verdicts for each in one.instances}
+
+
+def test_a_pool_that_was_empty_after_its_first_requests_is_told_of(ask):
+    world, one = forgetful(probed, 5)
+    measured(one)
+    for report in judged(ask, world, at=(200,)):
+        assert named(report, Verdict.LEAKED) == one.leaked
+        assert [each.level for each in report.coverage] == [CoverageLevel.CERTAIN]
+        assert "none of 5 holds came back" in report.findings[0].evidence[1].text
+
+
+def test_few_that_nothing_counts_may_be_kept_by_threads(ask):
+    world, _ = forgetful(probed, 9)
+    for report in judged(ask, world):
+        assert named(report, *ACCUSING) == set()
+        assert [each.level for each in report.coverage] == [CoverageLevel.BLIND]
+
+
+def test_many_that_nothing_counts_are_told_of(ask):
+    world, one = forgetful(probed, 12)
+    for report in judged(ask, world):
+        assert named(report, *ACCUSING) == one.leaked
+
+
+def test_of_events_of_ones_own_a_return_must_have_been_seen(ask):
+    world, one = forgetful(events, 12)
+    measured(one)
+    one.process.world.items[:] = [each for each in world.items if each.scope != PROBE]
+    assert not any(named(report, *ACCUSING) for report in judged(ask, world))
+
+
+@pytest.mark.parametrize("count", [True, False])
+def test_where_every_return_was_lost_the_pool_speaks_for_the_accused(ask, count):
+    world = World()
+    one = shop(world, probed)
+    one.traffic(10, 50, every=2.0)
+    background(one.process, 0, END)
+    if count:
+        measured(one)
+
+    def unsaid(items: Sequence[Item]) -> list[Item]:
+        return [each for each in items if not _released(each)]
+
+    for report in judged(ask, world, unsaid):
+        assert not named(report, Verdict.LEAKED), "twenty lost returns in a row"
+        assert bool(named(report, Verdict.SUSPECTED)) is not count
+
+
+def _released(one: Item) -> bool:
+    return isinstance(one.what, LogRecord) and one.what.event_name.endswith("released")
