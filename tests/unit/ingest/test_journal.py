@@ -135,6 +135,16 @@ def test_a_full_disk_is_busy_and_nothing_is_lost(path: Path) -> None:
         assert len(bodies) == kept + 1
 
 
+def test_an_error_of_any_kind_is_answered_and_the_next_request_is_taken(path: Path, monkeypatch) -> None:
+    with opened(path) as (reader, writer):
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "_sort_out", lambda _: 1 / 0)
+            with pytest.raises(Busy, match="the journal cannot be written: division by zero"):
+                writer.append(Telemetry.TRACES, b"lost", 1)
+        writer.append(Telemetry.TRACES, b"kept", 1)
+        assert [one.body for one in take(reader)] == [b"kept"]
+
+
 def test_many_threads_share_commits_and_nothing_is_lost(path: Path) -> None:
     with opened(path) as (reader, writer):
         threads = [
