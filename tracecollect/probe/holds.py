@@ -137,8 +137,6 @@ class Holds:
             return
         try:
             code = self._calling()
-            if alone and self._caches.keeps(code, connection):
-                return
             where = place or place_of(connection)
             key = id(connection)
             serial = next(self._serial)
@@ -146,6 +144,8 @@ class Holds:
             if gone is not None:
                 # A new object where the old one was: that one is gone, whether or not it could be watched.
                 self._release(key, gone, COLLECTED)
+            if alone and self._caches.keeps(code, connection):
+                return
             # An object that a pool lost is gone, and its address may be another's now: that one is not it.
             name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
             hold = Hold(serial, time.time_ns(), get_current(), code, pool or where.name, where, name, slot, alone)
