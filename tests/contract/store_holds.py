@@ -92,9 +92,9 @@ class HoldsContract:
         tell(store, world.items)
         main, other = store.totals(ALL, grace=GRACE)
         assert main == KeyTotals(
-            "shop", "i", "contract", "none", "main", 5, 3, 1, 0, instant(1), instant(13), ("left",)
+            "shop", "i", "contract", "none", "main", 5, 3, 1, 0, instant(1), instant(13), ("left",), 1
         )  # fmt: skip
-        assert (other.pool, other.keys, other.open_keys) == ("other", 1, ())
+        assert (other.pool, other.keys, other.open_keys, other.held) == ("other", 1, (), 1)
         assert [one.open_keys for one in store.totals(ALL, grace=SECOND)] == [("left",), ("elsewhere",)]
 
     @pytest.mark.parametrize(("since", "until"), [(0, 400), (59, 301), (60, 300), (61, 299), (120, 120.5), (10, 20)])

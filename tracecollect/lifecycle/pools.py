@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.facts import Facts
@@ -12,6 +13,7 @@ from tracecollect.model import Coverage, CoverageLevel, Instant, LeakReport, Poo
 Process = tuple[str, str]
 """A service's instance and one dialect spoken in it."""
 _WORDS = re.compile(r"[\w.-]+")
+_NAMED = (CoverageLevel.CERTAIN, CoverageLevel.INFERRED)
 TOGETHER = " + "
 """Between the names of pools that a library counts together."""
 
@@ -74,15 +76,19 @@ def _spelled_otherwise(metric: str, spans: set[str]) -> Sequence[str]:
     return [name for name, count in fitting.items() if count == max(fitting.values())]
 
 
-def reports(facts: Facts, report: LeakReport, holds_open: Mapping[tuple[str, str], int]) -> Sequence[PoolReport]:
-    """Every pool of a report with its newest numbers. `holds_open` counts open holds by (instance, pool)."""
+def reports(facts: Facts, report: LeakReport) -> Sequence[PoolReport]:
+    """Every pool of a report with its newest numbers."""
     names = span_names(facts)
+    held: Counter[tuple[str, str]] = Counter()
+    for total in facts.totals:
+        held[total.instance, total.pool] += total.held
     newest: dict[tuple[str, str], dict[str, PoolSample]] = {}
     for sample in facts.samples:
         pool = names.get((sample.instance, sample.dialect, sample.pool), sample.pool)
         newest.setdefault((sample.instance, pool), {})[sample.measure] = sample
     return [
-        _report(one, newest.get((one.instance, one.pool), {}), report, facts, holds_open) for one in report.coverage
+        _report(one, newest.get((one.instance, one.pool), {}), report, facts, held[one.instance, one.pool])
+        for one in report.coverage
     ]
 
 
@@ -91,7 +97,7 @@ def _report(
     newest: Mapping[str, PoolSample],
     report: LeakReport,
     facts: Facts,
-    holds_open: Mapping[tuple[str, str], int],
+    held: int,
 ) -> PoolReport:
     def value(measure: str) -> int | None:
         # A pool can have no fewer than none idle: a negative value is a listener that was attached late.
@@ -116,7 +122,8 @@ def _report(
         max=value("max") or None,
         pending=value("pending"),
         timeouts=value("timeouts"),
-        open_holds=holds_open.get((coverage.instance, coverage.pool)),
+        # Where returns cannot be seen, everything looks open.
+        open_holds=held if coverage.level in _NAMED else None,
         leaked=leaked,
         suspected=max(0, lost(accused) - leaked),
         last_at=_last(facts, coverage, newest.values()),

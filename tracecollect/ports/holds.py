@@ -25,7 +25,7 @@ class KeyTotals:
 
     `stray_closes` (closers beyond the openers of their key) and `acquired` count what was delivered, copies included:
     telling copies apart doubles the cost of the question. `open_keys` are those whose newest opener is
-    unanswered and older than the grace, by the pair's `open_if`; there, copies are one.
+    unanswered and older than the grace, by the pair's `open_if`; there, copies are one. `held` counts younger ones, too.
     """
 
     service: str
@@ -40,6 +40,7 @@ class KeyTotals:
     first_at: Instant
     last_at: Instant
     open_keys: tuple[str, ...] = ()
+    held: int = 0
 
     def plus(self, other: KeyTotals) -> KeyTotals:
         """Both, where they are about other keys of the same pool."""
@@ -52,6 +53,7 @@ class KeyTotals:
             first_at=min(self.first_at, other.first_at),
             last_at=max(self.last_at, other.last_at),
             open_keys=self.open_keys + other.open_keys,
+            held=self.held + other.held,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from tracecollect.lifecycle.judge import ACCUSING, judge_all, revise
 from tracecollect.lifecycle.pools import reports, span_names
 from tracecollect.model import (
     Coverage,
-    CoverageLevel,
     Finding,
     Hold,
     Instant,
@@ -43,7 +41,6 @@ _TWINS = 5
 # Of so many newest signals of a pool they are taken; and so many holds that are no open ones any more are asked for.
 _TELLING = 500
 _MOST_ASKED = 50
-_NAMED = (CoverageLevel.CERTAIN, CoverageLevel.INFERRED)
 
 
 class Connections:
@@ -97,8 +94,7 @@ class Connections:
     def pools(self, query: LeakQuery, now: Instant) -> Sequence[PoolReport]:
         """Every pool with its newest numbers."""
         facts, report = self._judged(query, now)
-        out = self._open_now(report.coverage, facts.window)
-        return reports(facts, _only(report, query), out)
+        return reports(facts, _only(report, query))
 
     def starved(self, spans: Sequence[Span], query: LeakQuery, now: Instant) -> Sequence[Starved]:
         """The long waits of one trace, and who had the connections then. An old trace is looked at with its day."""
@@ -168,17 +164,6 @@ class Connections:
         for one in pools:
             found += followed(self._store, self._store.signals_of_pool(one.instance, one.pool, window, _MOST_SIGNALS))
         return tuple(sorted(found, key=lambda one: one.acquired_at))
-
-    def _open_now(self, coverage: Iterable[Coverage], window: Window) -> dict[tuple[str, str], int]:
-        """Open holds by (instance, pool), without any grace, where holds can be seen to come back."""
-        seen = {(one.instance, one.pool) for one in coverage if one.level in _NAMED}
-        if not seen:
-            return {}
-        found = Counter(dict.fromkeys(seen, 0))
-        for one in self._store.totals(window, grace=0):
-            if (one.instance, one.pool) in seen:
-                found[one.instance, one.pool] += len(one.open_keys)
-        return found
 
 
 def _entry(hold: Hold) -> str:

@@ -120,6 +120,7 @@ class StoredHolds(StoredTraffic):
                 Instant(row["first_ns"]),
                 Instant(row["last_ns"]),
                 tuple(row["open_keys"]),
+                row["held"],
             )
             for row in found
         )

@@ -70,9 +70,11 @@ class RememberedHolds:
         delivered = [one for one in self._signals if window.since <= one.at <= window.until]
         for key, found in grouped(delivered, _key).items():
             groups[found[0].service, key.instance, key.dialect, key.pair, _pool(found)].append(found)
-        return [self._total(name, groups[name], window.until - grace) for name in sorted(groups)]
+        return [self._total(name, groups[name], window.until, grace) for name in sorted(groups)]
 
-    def _total(self, name: tuple[str, str, str, str, str], keys: Sequence[Sequence[Signal]], ripe: int) -> KeyTotals:
+    def _total(
+        self, name: tuple[str, str, str, str, str], keys: Sequence[Sequence[Signal]], until: int, grace: int
+    ) -> KeyTotals:
         opens = [len(_of(one, Role.OPEN)) for one in keys]
         closes = [len(_of(one, Role.CLOSE)) for one in keys]
         each = list(zip(opens, closes, strict=True))
@@ -89,7 +91,8 @@ class RememberedHolds:
             acquired=sum(one.kind is SignalKind.ACQUIRED for found in keys for one in found),
             first_at=min(one.at for found in keys for one in found),
             last_at=max(one.at for found in keys for one in found),
-            open_keys=tuple(found[0].key for found in keys if is_open(found, self._pair(found[0]), ripe)),
+            open_keys=tuple(found[0].key for found in keys if is_open(found, self._pair(found[0]), until - grace)),
+            held=sum(is_open(found, self._pair(found[0]), until) for found in keys),
         )
 
     # --- the world around them ----------------------------------------------------------------------

@@ -1,6 +1,6 @@
 -- How often each pair opened and closed in each process and pool, and which keys are open: its capability, its
 -- baseline and the remainder that reaches the judge, in one pass. A key is open when its newest opener is unanswered
--- and older than the grace, by its pair's open_if; keys only, facts are fetched for the few that remain.
+-- by its pair's open_if. Those older than the grace are named; facts are fetched for the few that remain.
 -- Whole minutes of the window are read as connection_keys tells them, its first and last one signal by signal.
 -- Conditions on the pair are asked of the groups: they are fewer than the rows. Keys are taken in ranges of their ids:
 -- a key takes some 350 bytes of memory while it is looked at, and a day may have tens of millions.
@@ -36,14 +36,15 @@ uncovered AS
 SELECT service, instance, dialect, pair, pool, countIf(has_open OR has_close) AS keys, countIf(has_open AND has_close) AS closed,
        sum(if(closes > opens, closes - opens, 0)) AS stray,
        sum(acquires) AS acquired, toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
-       groupArrayIf({limit:UInt32})(key, is_open) AS open_keys
+       groupArrayIf({limit:UInt32})(key, is_open AND sign <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64})) AS open_keys,
+       countIf(is_open AND sign <= fromUnixTimestamp64Nano({until:Int64})) AS held
 FROM
 (
     SELECT any(k.service) AS service, any(k.instance) AS instance, any(k.dialect) AS dialect, any(k.pair) AS pair, any(k.version) AS version, any(k.key) AS key,
            max(k.said_pool) AS said_pool, if(said_pool != '', said_pool, max(k.noted_pool)) AS pool,
            sum(k.opens) AS opens, sum(k.closes) AS closes, opens > 0 AS has_open, closes > 0 AS has_close,
-           sum(k.acquires) AS acquires, min(k.first_at) AS first, max(k.last_at) AS last, max(k.opened_at) AS opened,
-           has_open AND max(k.sign_at) <= fromUnixTimestamp64Nano({until:Int64} - {grace:Int64}) AND opened > max(k.pinned_at)
+           sum(k.acquires) AS acquires, min(k.first_at) AS first, max(k.last_at) AS last, max(k.opened_at) AS opened, max(k.sign_at) AS sign,
+           has_open AND opened > max(k.pinned_at)
            AND (
                opened > max(k.closed_at) AND (dialect, pair) IN {by_last:Array(Tuple(String, String))}
                OR NOT has_close AND (dialect, pair) IN {by_none:Array(Tuple(String, String))}
