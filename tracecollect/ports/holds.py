@@ -25,7 +25,7 @@ class KeyTotals:
 
     `stray_closes` (closers beyond the openers of their key) and `acquired` count what was delivered, copies included:
     telling copies apart doubles the cost of the question. `open_keys` are those whose newest opener is
-    unanswered and older than the grace, by the pair's `open_if`; there, copies are one. `held` counts younger ones, too.
+    unanswered and older than the grace, by the pair's `open_if`; there, copies are one. `held` counts all ages.
     """
 
     service: str
