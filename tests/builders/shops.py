@@ -160,6 +160,10 @@ class Shop:
         for number in range(round((end - begin) / every)):
             self.request(begin + number * every, leak=number in wanted, **more)
 
+    def used(self, moment: float) -> int:
+        """How many connections are out."""
+        return sum(1 for start, stop in self.open if start <= moment and (stop is None or moment < stop))
+
     def metric(
         self,
         begin: float,
@@ -173,9 +177,9 @@ class Shop:
         """What the pool says is out, as its library's metric has it."""
         moment = begin
         while moment <= end:
-            used = sum(1 for start, stop in self.open if start <= moment and (stop is None or moment < stop))
+            about = {"state": "used", "pool__name": pool}
             self.process.level(
-                "db.client.connections.usage", used, moment, scope=scope, since=since, state="used", pool__name=pool
+                "db.client.connections.usage", self.used(moment), moment, scope=scope, since=since, **about
             )
             moment += every
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from tracecollect.lifecycle.dialects import Dialect
-from tracecollect.lifecycle.facts import PROBE, Facts
+from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.living import LONGEST, Living, living_of
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.model import SECOND, Instant, PoolSample
@@ -77,7 +77,7 @@ def counted_pools(facts: Facts) -> Sequence[Counted]:
     found = []
     names = span_names(facts)
     # The probe sees every hold of its process: whatever a pool's metric says beside it is one of those or an error.
-    probed = {one.instance for one in facts.instances if one.scope == PROBE}
+    probed = facts.probed
     for (instance, dialect, metric), samples in _by_pool(facts.samples):
         known = facts.dialects.get(dialect)
         if known is None or instance in probed:

@@ -127,10 +127,7 @@ def _why(dialect: Dialect, level: CoverageLevel, seen: _Seen) -> str:
 def _hint(dialect: Dialect, level: CoverageLevel) -> str:
     if dialect.coverage is CoverageLevel.COUNTED and level is CoverageLevel.BLIND:
         return "export metrics too (OTEL_METRICS_EXPORTER=otlp); then leaks are counted. " + dialect.hint
-    return dialect.hint or (
-        "with the probe, export metrics too (OTEL_METRICS_EXPORTER=otlp), or wait until one comes back; else emit both "
-        "events of every hold: see docs/dialects.md, connection-events"
-    )
+    return dialect.hint or "emit both events of every hold: see docs/dialects.md, connection-events"
 
 
 def _unknown_clients(facts: Facts, covered: set[tuple[str, str]]) -> Sequence[Coverage]:

@@ -83,6 +83,11 @@ class Facts:
         """The moment that is judged."""
         return self.window.until
 
+    @property
+    def probed(self) -> Collection[str]:
+        """The instances in which the probe tells of every hold."""
+        return {one.instance for one in self.instances if one.scope == PROBE}
+
     def last_heard(self, instance: str) -> Instant:
         """When the process last said anything."""
         return max((one.last_at for one in self.instances if one.instance == instance), default=Instant(0))

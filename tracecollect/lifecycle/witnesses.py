@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypedDict
 
 from tracecollect.lifecycle.counts import Counted, by_worker
-from tracecollect.lifecycle.facts import PROBE, Facts
+from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SpanKind
@@ -152,7 +152,7 @@ class PoolsSay:
     def __init__(self, facts: Facts, pools: Sequence[Counted]) -> None:
         self._counted = {(one.instance, one.pool): one.leaked for one in pools}
         self._out = _out(facts, max)
-        probed = {one.instance for one in facts.instances if one.scope == PROBE}
+        probed = facts.probed
         self._stays = {pool: out for pool, out in _out(facts, min).items() if pool[0] in probed}
         self._collected = Counter[str]()
         for total in facts.totals:

@@ -60,7 +60,7 @@ class _Watch(weakref.ref[Any]):
 class Hold:
     """One borrow of a connection, in its borrower's context. `lost`: it is gone and its pool still counts it as out.
 
-    `alone`: of a connection without a pool. `thread` opened it, and its operation used it last at `last`.
+    `alone`: of a connection without a pool. `thread` opened it, and its operation used it last at `last_used_at`.
     """
 
     serial: int
@@ -74,7 +74,7 @@ class Hold:
     slot: bool = False
     alone: bool = False
     thread: int = 0
-    last: int = 0
+    last_used_at: int = 0
     watch: _Watch | None = None
     lost: bool = False
     # Its acquire was not sent, so its release must not be either.
@@ -149,7 +149,7 @@ class Holds:
             # An object that a pool lost is gone, and its address may be another's now: that one is not it.
             name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
             hold = Hold(serial, time.time_ns(), get_current(), code, pool or where.name, where, name, slot, alone)
-            hold.thread, hold.last = threading.get_ident(), hold.at
+            hold.thread, hold.last_used_at = threading.get_ident(), hold.at
             if self._stack:
                 hold.stack = self._calling.stack()
             hold.watch = self._watched(connection if watch is None else watch, key)
@@ -179,7 +179,7 @@ class Holds:
             if _others(hold):
                 self._kept(id(connection), hold)
             else:
-                hold.last = time.time_ns()
+                hold.last_used_at = time.time_ns()
         except Exception as error:
             _log.debug("a use is not followed", exc_info=error)
 
@@ -242,7 +242,7 @@ class Holds:
             for one in kept.values():
                 self._caches.learn(hold.code, one.thread, one.watch() if one.watch else None)
         for at, one in kept.items():
-            self._release(at, one, RETURNED, one.last)
+            self._release(at, one, RETURNED, one.last_used_at)
 
     def _one_a_thread(self, code: Code) -> dict[int, Hold]:
         here = {key: one for key, one in self._open.copy().items() if one.alone and one.code == code}

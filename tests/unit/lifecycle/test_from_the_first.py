@@ -24,12 +24,11 @@ def forgetful(words: Words, times: int) -> tuple[World, Shop]:
     return world, one
 
 
-def measured(one: Shop, *, every: float = 5.0) -> None:
+def measured(one: Shop) -> None:
     """What the probe reads off the pool."""
-    for moment in range(0, int(END), int(every)):
-        used = sum(1 for start, stop in one.open if start <= moment and (stop is None or moment < stop))
+    for moment in range(0, int(END), 5):
         about = {"db__client__connection__state": "used", "db__client__connection__pool__name": "orders-db"}
-        one.process.level("db.client.connection.count", used, moment, scope=PROBE, **about)
+        one.process.level("db.client.connection.count", one.used(moment), moment, scope=PROBE, **about)
 
 
 def named(report: LeakReport, *verdicts: Verdict) -> set[str]:
@@ -59,9 +58,7 @@ def test_many_that_nothing_counts_are_told_of(ask):
 
 
 def test_of_events_of_ones_own_a_return_must_have_been_seen(ask):
-    world, one = forgetful(events, 12)
-    measured(one)
-    one.process.world.items[:] = [each for each in world.items if each.scope != PROBE]
+    world, _ = forgetful(events, 12)
     assert not any(named(report, *ACCUSING) for report in judged(ask, world))
 
 

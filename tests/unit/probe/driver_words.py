@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import sqlite3
 import warnings
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -30,3 +32,22 @@ def collect() -> None:
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(scenario())
+
+
+def psycopg_connection(dsn: str) -> Any:
+    import psycopg
+
+    return psycopg.connect(dsn)
+
+
+def psycopg2_connection(dsn: str) -> Any:
+    import psycopg2
+
+    return psycopg2.connect(dsn)
+
+
+def sqlite_connection(_: str) -> Any:
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+CONNECTS = [psycopg_connection, psycopg2_connection, sqlite_connection]

@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from driver_words import KEPT, TAKEN_AND_RETURNED, run
+from driver_words import CONNECTS, KEPT, TAKEN_AND_RETURNED, psycopg_connection, run, sqlite_connection
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from probe_servers import MySQL, listening
@@ -22,23 +22,7 @@ def operation():
     return TRACER.start_as_current_span("GET /", context=Context())
 
 
-def psycopg_connection(dsn):
-    import psycopg
-
-    return psycopg.connect(dsn)
-
-
-def psycopg2_connection(dsn):
-    import psycopg2
-
-    return psycopg2.connect(dsn)
-
-
-def sqlite_connection(_):
-    return sqlite3.connect(":memory:", check_same_thread=False)
-
-
-@pytest.mark.parametrize("connect", [psycopg_connection, psycopg2_connection, sqlite_connection])
+@pytest.mark.parametrize("connect", CONNECTS)
 def test_what_the_next_request_uses_was_given_back_by_the_one_that_opened_it(watching, dsn, connect):
     with operation():
         connection = connect(dsn)
@@ -66,11 +50,11 @@ def test_it_was_given_back_when_its_own_request_had_used_it_last(watching):
         connection = sqlite3.connect(":memory:")
         connection.execute("SELECT 1")
         [hold] = watching.probe.holds.open()
-        assert hold.last > hold.at
+        assert hold.last_used_at > hold.at
     with operation():
         connection.execute("SELECT 1")
     released = [one.log_record for one in watching.sent() if one.log_record.event_name.endswith("released")]
-    assert [one.timestamp for one in released] == [hold.last]
+    assert [one.timestamp for one in released] == [hold.last_used_at]
     connection.close()
 
 

@@ -9,7 +9,17 @@ import warnings
 from pathlib import Path
 
 import pytest
-from driver_words import DROPPED, KEPT, TAKEN_AND_CLOSED, TAKEN_AND_RETURNED, collect, line, run
+from driver_words import (
+    CONNECTS,
+    DROPPED,
+    KEPT,
+    TAKEN_AND_CLOSED,
+    TAKEN_AND_RETURNED,
+    collect,
+    line,
+    psycopg_connection,
+    run,
+)
 from probe_servers import MongoDB, MySQL, listening
 
 HERE = Path(__file__).relative_to(Path.cwd()).as_posix()
@@ -18,26 +28,7 @@ HERE = Path(__file__).relative_to(Path.cwd()).as_posix()
 # --- a connection is a hold ----------------------------------------------------------------------------
 
 
-def psycopg_connection(dsn):
-    import psycopg
-
-    return psycopg.connect(dsn)
-
-
-def psycopg2_connection(dsn):
-    import psycopg2
-
-    return psycopg2.connect(dsn)
-
-
-def sqlite_connection(_):
-    return sqlite3.connect(":memory:")
-
-
-SYNC = [psycopg_connection, psycopg2_connection, sqlite_connection]
-
-
-@pytest.mark.parametrize("connect", SYNC)
+@pytest.mark.parametrize("connect", CONNECTS)
 def test_a_connection_is_held_from_connect_to_close_by_the_line_that_connected(watching, dsn, connect):
     connection = connect(dsn)
     assert watching.story() == ["acquired"]
@@ -48,7 +39,7 @@ def test_a_connection_is_held_from_connect_to_close_by_the_line_that_connected(w
 
 
 @KEPT
-@pytest.mark.parametrize("connect", SYNC)
+@pytest.mark.parametrize("connect", CONNECTS)
 def test_a_connection_that_is_dropped_is_told_as_collected(watching, dsn, connect):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

@@ -10,29 +10,31 @@ import contextlib
 import importlib
 import os
 import sys
-from importlib.metadata import entry_points
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 
 def begin() -> None:
     """Auto-instrumentation where it is installed, else an SDK of our own for the probe's events; then the probe."""
+    installed = entry_points()
     with contextlib.suppress(ImportError):
-        if entry_points(group="opentelemetry_configurator"):
+        if installed.select(group="opentelemetry_configurator"):
             _auto_instrumentation()
         else:
             _own_sdk()
     from tracecollect.probe import install
 
     install()
-    _known_to_pytest()
+    _known_to_pytest(installed.select(group="pytest11"))
 
 
-def _known_to_pytest() -> None:
+def _known_to_pytest(plugins: Iterable[EntryPoint]) -> None:
     """Tell pytest not to warn of what it can no longer rewrite: where warnings are errors that would end it.
 
     They are packages with a plugin of pytest's that are imported before pytest is (pytest 9, `AssertionRewriter`).
     """
-    for one in entry_points(group="pytest11"):
+    for one in plugins:
         module = sys.modules.get(one.module.partition(".")[0])
         if module is not None:
             module.__doc__ = f"{module.__doc__ or ''}\nPYTEST_DONT_REWRITE"
