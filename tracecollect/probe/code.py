@@ -37,42 +37,49 @@ class Calling:
         self._own = own
         self._start = f"{Path.cwd()}{os.sep}"
         # Bounded by the code there is; names that are made anew for each call (exec) would fill it.
-        # By address, with the object so that the address stays its own: the hash of a code object reads all of it.
-        # A library's has no lines; one of the service has what was told of each.
-        self._known: dict[int, tuple[CodeType, dict[int, Code] | None]] = {}
+        # By address: the hash of a code object reads all of it. A library's has None; one of the service has what was
+        # told of each of its instructions, as asking for a line reads the table of lines from its start.
+        self._known: dict[int, dict[int, Code] | None] = {}
+        # So that the addresses stay theirs.
+        self._codes: list[CodeType] = []
 
-    def __call__(self) -> Code | None:
-        """The frame of the service that is nearest; None when there is none."""
-        return self._nearest(sys._getframe(2)) or self._nearest(_switched_from())
-
-    def _nearest(self, frame: FrameType | None) -> Code | None:
+    def __call__(self, start: FrameType | None = None) -> Code | None:
+        """The frame of the service that is nearest, from this one on or from where its caller is; None: there is none."""
         known = self._known
+        frame = start or sys._getframe(2)
         while frame is not None:
-            entry = known.get(id(frame.f_code)) or self._learn(frame.f_code)
-            lines = entry[1]
-            if lines is not None:
-                return lines.get(frame.f_lineno) or self._told(frame, lines)
+            told = known.get(id(frame.f_code), _UNKNOWN)
+            if told is not None:
+                code = told.get(frame.f_lasti) or self._tell(frame)
+                if code is not None:
+                    return code
             frame = frame.f_back
-        return None
+        beyond = _switched_from() if start is None else None
+        return self(beyond) if beyond is not None else None
 
     def stack(self) -> str:
         """The whole stack, outermost first, as Python writes it; without our own frames."""
         frames = [one for one in traceback.extract_stack(sys._getframe(2)) if not one.filename.startswith(_HERE)]
         return "".join(traceback.format_list(frames))
-
-    def _learn(self, code: CodeType) -> tuple[CodeType, dict[int, Code] | None]:
-        if len(self._known) > 50_000:
-            self._known.clear()
-        entry = self._known[id(code)] = code, {} if self._own(code) else None
-        return entry
-
-    def _told(self, frame: FrameType, lines: dict[int, Code]) -> Code:
+    def _tell(self, frame: FrameType) -> Code | None:
         code, module = frame.f_code, frame.f_globals.get("__name__", "")
+        if id(code) not in self._known:
+            self._learn(code)
+        told = self._known[id(code)]
+        if told is None:
+            return None
         name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
         function = f"{module}.{name}" if module not in ("", "__main__") else name
         path = self._own.shown(code.co_filename).removeprefix(self._start)
-        told = lines[frame.f_lineno] = Code(function, path, frame.f_lineno)
-        return told
+        told[frame.f_lasti] = here = Code(function, path, frame.f_lineno)
+        return here
+
+    def _learn(self, code: CodeType) -> None:
+        if len(self._codes) > _MOST:
+            self._known.clear()
+            self._codes.clear()
+        self._codes.append(code)
+        self._known[id(code)] = {} if self._own(code) else None
 
 
 def _switched_from() -> FrameType | None:
@@ -82,4 +89,6 @@ def _switched_from() -> FrameType | None:
     return parent.gr_frame if parent is not None else None
 
 
+_UNKNOWN: dict[int, Code] = {}
+_MOST = 50_000
 _HERE = f"{Path(__file__).parent}{os.sep}"

@@ -9,10 +9,9 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -49,37 +48,64 @@ def is_inside() -> bool:
     return _inside.get()
 
 
-class _Watch(weakref.ref[Any]):
-    """A weak reference that knows the key of its hold. The hold is not in its callback: that would be a cycle."""
+class Hold(weakref.ref[Any]):
+    """One borrow of a connection, in its borrower's context: a weak reference to what the borrower has in hand.
 
-    __slots__ = ("key",)
-    key: int
-
-
-@dataclass(slots=True)
-class Hold:
-    """One borrow of a connection, in its borrower's context. `lost`: it is gone and its pool still counts it as out.
-
-    `alone`: of a connection without a pool. `thread` opened it, and its operation used it last at `last_used_at`.
+    `slot`: a pool does not get its place back when the borrower drops the connection. `lost`: that happened. `alone`: of
+    a connection without a pool. `thread` opened it, and its operation used it last at `last_used_at`. `key` is the
+    address of its connection; `again`: one that was lost had it, too. `muted`: its acquire was not sent, so its release
+    must not be either.
     """
 
+    # One object for a hold, and no constructor in Python: most of what a hold costs is code that was not run of late.
+    __slots__ = (
+        "again",
+        "alone",
+        "at",
+        "code",
+        "context",
+        "key",
+        "last_used_at",
+        "lost",
+        "muted",
+        "place",
+        "pool",
+        "serial",
+        "slot",
+        "stack",
+        "thread",
+    )
     serial: int
     at: int
     context: Context
     code: Code | None
     pool: str
     place: Place
-    connection: str
-    # A pool does not get its slot back when the borrower drops the connection.
-    slot: bool = False
-    alone: bool = False
-    thread: int = 0
-    last_used_at: int = 0
-    watch: _Watch | None = None
-    lost: bool = False
-    # Its acquire was not sent, so its release must not be either.
-    muted: bool = False
-    stack: str = field(default="", repr=False)
+    key: int
+    slot: bool
+    alone: bool
+    thread: int
+    last_used_at: int
+    lost: bool
+    again: bool
+    muted: bool
+    stack: str
+
+    # Holds of one connection are not one hold.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def connection(self) -> str:
+        """Tells it apart from every other connection of this process."""
+        return f"{self.key:x}.{self.serial}" if self.again else f"{self.key:x}"
+
+
+class _Unwatched:
+    """Stands for what cannot be watched; some C types cannot."""
+
+
+_UNWATCHED = _Unwatched()
 
 
 def _dying() -> bool:
@@ -137,22 +163,23 @@ class Holds:
             return
         try:
             code = self._calling()
-            where = place or place_of(connection)
             key = id(connection)
-            serial = next(self._serial)
             gone = self._open.get(key)
             if gone is not None:
                 # A new object where the old one was: that one is gone, whether or not it could be watched.
                 self._release(key, gone, COLLECTED)
             if alone and self._caches.keeps(code, connection):
                 return
-            # An object that a pool lost is gone, and its address may be another's now: that one is not it.
-            name = format(key, "x") if key not in self._gone_for_good else f"{key:x}.{serial}"
-            hold = Hold(serial, time.time_ns(), get_current(), code, pool or where.name, where, name, slot, alone)
-            hold.thread, hold.last_used_at = threading.get_ident(), hold.at
-            if self._stack:
-                hold.stack = self._calling.stack()
-            hold.watch = self._watched(connection if watch is None else watch, key)
+            where = place or place_of(connection)
+            try:
+                hold = Hold(connection if watch is None else watch, self._gone)
+            except TypeError:
+                hold = Hold(_UNWATCHED)
+            hold.key, hold.code, hold.place, hold.pool, hold.context = key, code, where, pool or where.name, get_current()
+            hold.slot, hold.alone, hold.lost, hold.again = slot, alone, False, key in self._gone_for_good
+            hold.serial, hold.thread = next(self._serial), threading.get_ident()
+            hold.stack = self._calling.stack() if self._stack else ""
+            hold.at = hold.last_used_at = time.time_ns()
             self._open[key] = hold
             hold.muted = not self._outbox.acquired(hold)
         except Exception as error:
@@ -183,11 +210,6 @@ class Holds:
         except Exception as error:
             _log.debug("a use is not followed", exc_info=error)
 
-    def using(self, original: Callable[..., Any], connection: object, *given: Any, **named: Any) -> Any:
-        """What wraps a method that is called before anything is done with a connection."""
-        self.used(connection)
-        return original(connection, *given, **named)
-
     def holds(self, connection: object) -> bool:
         """Whether this connection is held."""
         return id(connection) in self._open
@@ -212,27 +234,18 @@ class Holds:
         self._open, self._lost = {}, {}
         self.collected.clear()
 
-    def _watched(self, watch: object, key: int) -> _Watch | None:
-        try:
-            watching = _Watch(watch, self._gone)
-        except TypeError:  # some C types cannot be watched
-            return None
-        watching.key = key
-        return watching
-
-    def _gone(self, watch: _Watch) -> None:
+    def _gone(self, hold: Hold) -> None:
         """The garbage collector took a connection that nobody gave back. Runs anywhere: only queues."""
-        hold = self._open.get(watch.key)
-        if hold is None or hold.watch is not watch:
+        if self._open.get(hold.key) is not hold:
             return
         if hold.slot:
-            self._open.pop(watch.key, None)
-            hold.lost, hold.watch = True, None
+            self._open.pop(hold.key, None)
+            hold.lost = True
             self._lost[hold.serial] = hold
-            self._gone_for_good.add(watch.key)
+            self._gone_for_good.add(hold.key)
             self._outbox.put("closed", hold, COLLECTED)
         else:
-            self._release(watch.key, hold, COLLECTED)
+            self._release(hold.key, hold, COLLECTED)
 
     def _kept(self, key: int, hold: Hold) -> None:
         """The service keeps this connection, and so do its other threads what each opened at the same place."""
@@ -240,7 +253,7 @@ class Holds:
         if hold.code is not None and hold.thread == threading.get_ident():
             kept |= self._one_a_thread(hold.code)
             for one in kept.values():
-                self._caches.learn(hold.code, one.thread, one.watch() if one.watch else None)
+                self._caches.learn(hold.code, one.thread, one())
         for at, one in kept.items():
             self._release(at, one, RETURNED, one.last_used_at)
 
@@ -252,7 +265,6 @@ class Holds:
     def _release(self, key: int, hold: Hold, reason: str, at: int = 0) -> None:
         if self._open.pop(key, None) is None:
             return  # somebody else was faster
-        hold.watch = None
         if reason == COLLECTED:
             self.collected.append(hold)
         self._outbox.put("released", hold, reason, at)

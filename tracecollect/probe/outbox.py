@@ -33,6 +33,9 @@ _PAUSE_SECONDS = 0.1
 # wait, so that hardly a query meets two events.
 _BREATH_SECONDS, _SHORT_BREATH_SECONDS = 500e-6, 50e-6
 _FEW = 64
+# And not while a query is under way, for as long as that can be hoped for.
+_AT_IT_NANOSECONDS = 5_000_000
+_PATIENCE = 8
 # So many wait that being on time matters more.
 _MANY = _MOST // 4
 
@@ -72,9 +75,8 @@ class Outbox:
         """Send what is queued now, on this thread. `yielding`: let others run between one event and the next."""
         with self._sending:
             while self._queue:
-                waiting = len(self._queue)
-                if yielding and waiting < _MANY and not self._closed:
-                    time.sleep(_BREATH_SECONDS if waiting < _FEW else _SHORT_BREATH_SECONDS)
+                if yielding:
+                    self._breathe()
                 try:
                     event = self._queue.popleft()
                 except IndexError:  # the other thread took it
@@ -84,6 +86,26 @@ class Outbox:
                 except Exception as error:
                     # An exporter that fails is no reason to lose the events behind this one.
                     _log.debug("an event could not be sent", exc_info=error)
+
+    def _breathe(self) -> None:
+        waiting = len(self._queue)
+        if self._closed or waiting >= _MANY:
+            return
+        if waiting >= _FEW:
+            time.sleep(_SHORT_BREATH_SECONDS)
+            return
+        for _ in range(_PATIENCE):
+            time.sleep(_BREATH_SECONDS)
+            if not self._just_taken():
+                return
+
+    def _just_taken(self) -> bool:
+        """Whether the last that happened is that somebody took a connection, who may be at it now."""
+        try:
+            event, hold, _, _ = self._queue[-1]
+        except IndexError:  # the other thread sent everything
+            return False
+        return event == "acquired" and time.time_ns() - hold.at < _AT_IT_NANOSECONDS
 
     def close(self) -> None:
         """Send the rest and take nothing more. Idempotent."""

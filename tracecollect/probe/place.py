@@ -35,11 +35,10 @@ class Place:
 
 def place_of(connection: Any) -> Place:
     """Where it leads. Learned once a connection: some drivers ask their C library each time."""
-    connection = getattr(connection, "driver_connection", connection)
     known = _known.get(id(connection))
     if known is not None and known[0]() is connection:
         return known[1]
-    place = _asked(connection)
+    place = _asked(getattr(connection, "driver_connection", connection))
     remember(connection, place)
     return place
 

@@ -45,7 +45,7 @@ def patch(probe: Probe) -> None:
     wrap = probe.patches.wrap
     wrap(Connection, "_connect", connect)
     wrap(Connection, "close", close)
-    wrap(Connection, "cursor", holds.using)
+    probe.patches.before(Connection, "cursor", holds.used)
     wrap(Pool, "_fill_free_pool", fill)
     wrap(Pool, "_acquire", acquire)
     wrap(Pool, "release", release)

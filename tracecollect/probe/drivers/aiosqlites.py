@@ -39,4 +39,4 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(aiosqlite.Connection, "_connect", connect)
     probe.patches.wrap(aiosqlite.Connection, "close", close)
     # What is behind everything that it can do.
-    probe.patches.wrap(aiosqlite.Connection, "_execute", holds.using)
+    probe.patches.before(aiosqlite.Connection, "_execute", holds.used)

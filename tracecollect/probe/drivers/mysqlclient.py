@@ -25,5 +25,5 @@ def patch(probe: Probe) -> None:
         holds.released(connection, CLOSED)
 
     probe.patches.wrap(Connection, "__init__", init)
-    probe.patches.wrap(Connection, "cursor", holds.using)
+    probe.patches.before(Connection, "cursor", holds.used)
     probe.patches.wrap(Connection, "close", close)

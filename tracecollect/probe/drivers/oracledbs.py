@@ -38,7 +38,7 @@ def patch(probe: Probe) -> None:
     wrap = probe.patches.wrap
     wrap(oracledb.Connection, "__init__", init)
     wrap(oracledb.Connection, "close", close)
-    wrap(oracledb.Connection, "cursor", holds.using)
-    wrap(oracledb.AsyncConnection, "cursor", holds.using)
+    probe.patches.before(oracledb.Connection, "cursor", holds.used)
+    probe.patches.before(oracledb.AsyncConnection, "cursor", holds.used)
     wrap(oracledb.AsyncConnection, "__await__", awaited)
     wrap(oracledb.AsyncConnection, "close", close_async)

@@ -43,6 +43,6 @@ def patch(probe: Probe) -> None:
     probe.patches.wrap(psycopg.Connection, "close", close)
     probe.patches.wrap(psycopg.AsyncConnection, "connect", connect_async)
     probe.patches.wrap(psycopg.AsyncConnection, "close", close_async)
-    probe.patches.wrap(psycopg.Connection, "cursor", holds.using)
-    probe.patches.wrap(psycopg.AsyncConnection, "cursor", holds.using)
+    probe.patches.before(psycopg.Connection, "cursor", holds.used)
+    probe.patches.before(psycopg.AsyncConnection, "cursor", holds.used)
     probe.patches.replace(psycopg, "connect", psycopg.Connection.connect)

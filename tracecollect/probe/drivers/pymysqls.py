@@ -28,7 +28,7 @@ def patch(probe: Probe) -> None:
             holds.released(connection, CLOSED)
 
     probe.patches.wrap(Connection, "connect", connect)
-    probe.patches.wrap(Connection, "cursor", holds.using)
+    probe.patches.before(Connection, "cursor", holds.used)
     probe.patches.wrap(Connection, "close", close)
     # What PyMySQL calls when the server is gone; its `__del__` is the same function, and stays as it is.
     probe.patches.wrap(Connection, "_force_close", close)
