@@ -44,9 +44,9 @@ class Calling:
         self._codes: list[CodeType] = []
 
     def __call__(self, start: FrameType | None = None) -> Code | None:
-        """The frame of the service that is nearest, from this one on or from where its caller is; None: there is none."""
+        """The nearest frame of the service, from `start` on or from where its caller is; None when there is none."""
         known = self._known
-        frame = start or sys._getframe(2)
+        frame: FrameType | None = start or sys._getframe(2)
         while frame is not None:
             told = known.get(id(frame.f_code), _UNKNOWN)
             if told is not None:
@@ -61,6 +61,7 @@ class Calling:
         """The whole stack, outermost first, as Python writes it; without our own frames."""
         frames = [one for one in traceback.extract_stack(sys._getframe(2)) if not one.filename.startswith(_HERE)]
         return "".join(traceback.format_list(frames))
+
     def _tell(self, frame: FrameType) -> Code | None:
         code, module = frame.f_code, frame.f_globals.get("__name__", "")
         if id(code) not in self._known:

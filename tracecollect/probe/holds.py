@@ -51,10 +51,10 @@ def is_inside() -> bool:
 class Hold(weakref.ref[Any]):
     """One borrow of a connection, in its borrower's context: a weak reference to what the borrower has in hand.
 
-    `slot`: a pool does not get its place back when the borrower drops the connection. `lost`: that happened. `alone`: of
-    a connection without a pool. `thread` opened it, and its operation used it last at `last_used_at`. `key` is the
-    address of its connection; `again`: one that was lost had it, too. `muted`: its acquire was not sent, so its release
-    must not be either.
+    `slot`: a pool does not get its place back when the borrower drops the connection. `lost`: that happened. `alone`:
+    of a connection without a pool. `thread` opened it, and its operation used it last at `last_used_at`. `key` is the
+    address of its connection; `again`: one that was lost had it, too. `muted`: its acquire was not sent, so its
+    release must not be either.
     """
 
     # One object for a hold, and no constructor in Python: most of what a hold costs is code that was not run of late.
@@ -175,11 +175,13 @@ class Holds:
                 hold = Hold(connection if watch is None else watch, self._gone)
             except TypeError:
                 hold = Hold(_UNWATCHED)
-            hold.key, hold.code, hold.place, hold.pool, hold.context = key, code, where, pool or where.name, get_current()
+            hold.key, hold.code, hold.context = key, code, get_current()
+            hold.place, hold.pool = where, pool or where.name
             hold.slot, hold.alone, hold.lost, hold.again = slot, alone, False, key in self._gone_for_good
             hold.serial, hold.thread = next(self._serial), threading.get_ident()
             hold.stack = self._calling.stack() if self._stack else ""
             hold.at = hold.last_used_at = time.time_ns()
+            hold.muted = False
             self._open[key] = hold
             hold.muted = not self._outbox.acquired(hold)
         except Exception as error:
@@ -194,7 +196,7 @@ class Holds:
                 reason = COLLECTED
             self._release(id(connection), hold, reason)
 
-    def used(self, connection: object) -> None:
+    def used(self, connection: object, *_: object, **__: object) -> None:
         """Something is done with a connection. If that is another operation's, whoever opened it has given it back.
 
         Nobody waits for a connection that no pool counts, so a service may keep one for later: its next user shows it.

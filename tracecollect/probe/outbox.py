@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, trace
@@ -29,13 +30,11 @@ _log = logging.getLogger(__name__)
 _MOST = 20_000
 _PAUSE_SECONDS = 0.1
 # Who waits for Python's lock gets it after 5 ms, or when its holder sleeps; a sleep of no time at all is over before
-# anybody has woken up. So the thread takes a breath after each event, which takes some 15 µs: a long one while few
-# wait, so that hardly a query meets two events.
+# anybody has woken up. So the thread takes a breath before each event, which takes some 15 µs.
 _BREATH_SECONDS, _SHORT_BREATH_SECONDS = 500e-6, 50e-6
-_FEW = 64
-# And not while a query is under way, for as long as that can be hoped for.
-_AT_IT_NANOSECONDS = 5_000_000
-_PATIENCE = 8
+# It sends between queries, unless that would make an event late.
+_QUERY_NANOSECONDS = 5_000_000
+_LATE_NANOSECONDS = 1_000_000_000
 # So many wait that being on time matters more.
 _MANY = _MOST // 4
 
@@ -88,24 +87,14 @@ class Outbox:
                     _log.debug("an event could not be sent", exc_info=error)
 
     def _breathe(self) -> None:
-        waiting = len(self._queue)
-        if self._closed or waiting >= _MANY:
-            return
-        if waiting >= _FEW:
-            time.sleep(_SHORT_BREATH_SECONDS)
-            return
-        for _ in range(_PATIENCE):
-            time.sleep(_BREATH_SECONDS)
-            if not self._just_taken():
-                return
-
-    def _just_taken(self) -> bool:
-        """Whether the last that happened is that somebody took a connection, who may be at it now."""
-        try:
-            event, hold, _, _ = self._queue[-1]
-        except IndexError:  # the other thread sent everything
-            return False
-        return event == "acquired" and time.time_ns() - hold.at < _AT_IT_NANOSECONDS
+        with suppress(IndexError):  # the other thread sent everything
+            while len(self._queue) < _MANY and not self._closed:
+                now, first = time.time_ns(), self._queue[0][2]
+                late = now - first > _LATE_NANOSECONDS
+                time.sleep(_SHORT_BREATH_SECONDS if late else _BREATH_SECONDS)
+                event, _, at, _ = self._queue[-1]
+                if late or event != "acquired" or now - at > _QUERY_NANOSECONDS:
+                    return
 
     def close(self) -> None:
         """Send the rest and take nothing more. Idempotent."""

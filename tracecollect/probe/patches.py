@@ -40,16 +40,21 @@ class Patches:
         else:
             self.replace(owner, name, _around(getattr(owner, name), wrapper))
 
-    def before(self, owner: Any, name: str, first: Callable[[Any], None]) -> None:
-        """Call `first` with the object before one of its methods. For what is called often: `wrap` is one call more."""
+    def before(self, owner: Any, name: str, first: Callable[..., object]) -> None:
+        """Call `first` with the same arguments before a method. For what is called often: `wrap` is one call more."""
         original = getattr(owner, name)
 
         @functools.wraps(original)
-        def called(one: Any, *given: Any, **named: Any) -> Any:
-            first(one)
-            return original(one, *given, **named)
+        def called(*given: Any, **named: Any) -> Any:
+            first(*given, **named)
+            return original(*given, **named)
 
-        self.replace(owner, name, called)
+        @functools.wraps(original)
+        async def awaited(*given: Any, **named: Any) -> Any:
+            first(*given, **named)
+            return await original(*given, **named)
+
+        self.replace(owner, name, awaited if inspect.iscoroutinefunction(original) else called)
 
     def on_undo(self, undo: Callable[[], None]) -> None:
         """Something else to take back."""

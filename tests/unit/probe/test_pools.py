@@ -66,6 +66,25 @@ def test_a_psycopg_pool_in_asyncio(watching, dsn):
     assert watching.story() == TAKEN_AND_RETURNED
 
 
+def test_a_connection_is_given_back_by_the_name_that_the_pool_has_for_it(watching, dsn):
+    import psycopg2.pool
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+    with ConnectionPool(dsn, min_size=1, open=True) as pool:
+        pool.putconn(conn=pool.getconn())
+    other = psycopg2.pool.ThreadedConnectionPool(1, 1, dsn)
+    other.putconn(conn=other.getconn())
+    other.closeall()
+
+    async def scenario():
+        async with AsyncConnectionPool(dsn, min_size=1, open=False) as pool:
+            assert asyncio.iscoroutinefunction(pool.putconn), "it is called as without the probe"
+            await pool.putconn(conn=await pool.getconn())
+
+    run(scenario)
+    assert watching.story() == 3 * TAKEN_AND_RETURNED
+
+
 @pytest.mark.parametrize("kind", ["SimpleConnectionPool", "ThreadedConnectionPool"])
 def test_psycopg2s_pools_hand_out_and_take_back(watching, dsn, kind):
     import psycopg2.pool

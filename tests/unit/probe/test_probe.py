@@ -162,6 +162,36 @@ def test_when_nothing_can_be_sent_whole_holds_are_left_out(watching, monkeypatch
     assert watching.probe.outbox.left_out == 3
 
 
+def test_an_event_waits_until_no_query_is_under_way(watching, monkeypatch):
+    holds, sender = watching.probe.holds, watching.probe.outbox
+    monkeypatch.setattr(sender, "_thread", threading.current_thread())  # nobody else sends
+    monkeypatch.setattr(outbox, "_QUERY_NANOSECONDS", 1 << 62)
+    connection, breaths = Connection(), []
+
+    def breathe(seconds):
+        breaths.append(seconds)
+        if len(breaths) == 5:
+            holds.released(connection)
+
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=breathe, time_ns=time.time_ns))
+    holds.acquired(connection)
+    sender.flush(yielding=True)
+    assert breaths == [outbox._BREATH_SECONDS] * 6, "five before it came back, and one between its two events"
+    assert not sender._queue
+
+
+def test_an_event_that_is_late_does_not_wait_for_queries_to_end(watching, monkeypatch):
+    monkeypatch.setattr(watching.probe.outbox, "_thread", threading.current_thread())  # nobody else sends
+    monkeypatch.setattr(outbox, "_LATE_NANOSECONDS", -1)
+    breaths = []
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=breaths.append, time_ns=time.time_ns))
+    connection = Connection()
+    watching.probe.holds.acquired(connection)
+    watching.probe.outbox.flush(yielding=True)
+    assert breaths == [outbox._SHORT_BREATH_SECONDS]
+    assert watching.story() == ["acquired"]
+
+
 def test_many_threads_at_once_are_each_told(watching):
     def borrow():
         for _ in range(200):

@@ -38,9 +38,8 @@ def patch(probe: Probe) -> None:
         probe.metrics.add(pool, _state)
         return connection
 
-    def release(original: Any, pool: Any, connection: Any) -> Any:
-        holds.released(connection)
-        return original(pool, connection)
+    def gave(_: Any, conn: Any) -> None:
+        holds.released(conn)
 
     wrap = probe.patches.wrap
     wrap(Connection, "_connect", connect)
@@ -48,7 +47,7 @@ def patch(probe: Probe) -> None:
     probe.patches.before(Connection, "cursor", holds.used)
     wrap(Pool, "_fill_free_pool", fill)
     wrap(Pool, "_acquire", acquire)
-    wrap(Pool, "release", release)
+    probe.patches.before(Pool, "release", gave)
 
 
 def _state(pool: Any) -> PoolState:

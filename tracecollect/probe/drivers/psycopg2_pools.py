@@ -29,11 +29,10 @@ def patch(probe: Probe) -> None:
             holds.acquired(connection, slot=True)
         return connection
 
-    def putconn(original: Any, pool: Any, connection: Any, *given: Any, **named: Any) -> None:
+    def gave(pool: Any, conn: Any = None, *_: object, **__: object) -> None:
         # Before the pool has it: a moment later it may be somebody else's.
-        if id(connection) in pool._rused:
-            holds.released(connection, CLOSED if connection.closed else RETURNED)
-        original(pool, connection, *given, **named)
+        if id(conn) in pool._rused:
+            holds.released(conn, CLOSED if conn.closed else RETURNED)
 
     def connect(original: Any, pool: Any, *given: Any, **named: Any) -> Any:
         with inside():
@@ -44,7 +43,7 @@ def patch(probe: Probe) -> None:
     wrap(pools.AbstractConnectionPool, "__init__", init)
     for kind in (pools.SimpleConnectionPool, pools.ThreadedConnectionPool):
         wrap(kind, "getconn", getconn)
-        wrap(kind, "putconn", putconn)
+        probe.patches.before(kind, "putconn", gave)
 
 
 def _state(pool: Any) -> PoolState:

@@ -31,16 +31,16 @@ def patch(probe: Probe) -> None:
         named["check"] = both(named.get("check"), took)
         probe.metrics.add(pool, _state)
 
-    def returned(pool: Any, connection: Any) -> None:
+    def gave(pool: Any, conn: Any) -> None:
         # Before the pool has it: a moment later it may be somebody else's.
-        if getattr(connection, "_pool", None) is pool:
-            holds.released(connection, CLOSED if connection.closed else RETURNED)
+        if getattr(conn, "_pool", None) is pool:
+            holds.released(conn, CLOSED if conn.closed else RETURNED)
 
-    _patch_sync(probe, added, returned)
-    _patch_async(probe, added, returned)
+    _patch_sync(probe, added, gave)
+    _patch_async(probe, added, gave)
 
 
-def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[Any, Any], None]) -> None:
+def _patch_sync(probe: Probe, added: Callable[..., None], gave: Callable[[Any, Any], None]) -> None:
     from psycopg_pool import ConnectionPool
 
     def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
@@ -51,15 +51,12 @@ def _patch_sync(probe: Probe, added: Callable[..., None], returned: Callable[[An
         with inside():
             return original(pool, *given, **named)
 
-    def putconn(original: Any, pool: Any, connection: Any) -> None:
-        returned(pool, connection)
-        original(pool, connection)
-
-    for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
-        probe.patches.wrap(ConnectionPool, name, wrapper)
+    probe.patches.wrap(ConnectionPool, "__init__", init)
+    probe.patches.wrap(ConnectionPool, "_connect", connect)
+    probe.patches.before(ConnectionPool, "putconn", gave)
 
 
-def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[Any, Any], None]) -> None:
+def _patch_async(probe: Probe, added: Callable[..., None], gave: Callable[[Any, Any], None]) -> None:
     from psycopg_pool import AsyncConnectionPool
 
     def init(original: Any, pool: Any, *given: Any, **named: Any) -> None:
@@ -70,12 +67,9 @@ def _patch_async(probe: Probe, added: Callable[..., None], returned: Callable[[A
         with inside():
             return await original(pool, *given, **named)
 
-    async def putconn(original: Any, pool: Any, connection: Any) -> None:
-        returned(pool, connection)
-        await original(pool, connection)
-
-    for name, wrapper in (("__init__", init), ("_connect", connect), ("putconn", putconn)):
-        probe.patches.wrap(AsyncConnectionPool, name, wrapper)
+    probe.patches.wrap(AsyncConnectionPool, "__init__", init)
+    probe.patches.wrap(AsyncConnectionPool, "_connect", connect)
+    probe.patches.before(AsyncConnectionPool, "putconn", gave)
 
 
 def _both(first: Any, then: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -33,21 +33,16 @@ def patch(probe: Probe) -> None:
             holds.acquired(connection, slot=True)
             probe.metrics.add(pool, _state)
 
-    def release(original: Any, pool: Any, connection: Any) -> Any:
+    def gave(_: Any, connection: Any) -> None:
         # Before the pool has it: a moment later it may be somebody else's.
         holds.released(connection)
-        original(pool, connection)
-
-    async def release_async(original: Any, pool: Any, connection: Any) -> None:
-        holds.released(connection)
-        await original(pool, connection)
 
     for kind in (redis.ConnectionPool, redis.BlockingConnectionPool):
         probe.patches.wrap(kind, "get_connection", get)
-        probe.patches.wrap(kind, "release", release)
+        probe.patches.before(kind, "release", gave)
     for async_kind in (redis.asyncio.ConnectionPool, redis.asyncio.BlockingConnectionPool):
         probe.patches.wrap(async_kind, "get_connection", get_async)
-        probe.patches.wrap(async_kind, "release", release_async)
+        probe.patches.before(async_kind, "release", gave)
 
 
 def _state(pool: Any) -> PoolState:
