@@ -13,6 +13,7 @@ import time
 import weakref
 from functools import partial
 from importlib.metadata import requires
+from types import SimpleNamespace
 
 import pytest
 from driver_words import line
