@@ -64,9 +64,9 @@ class Calling:
 
     def _tell(self, frame: FrameType) -> Code | None:
         code, module = frame.f_code, frame.f_globals.get("__name__", "")
-        if id(code) not in self._known:
-            self._learn(code)
-        told = self._known[id(code)]
+        told = self._known.get(id(code), _UNKNOWN)
+        if told is _UNKNOWN:
+            told = self._learn(code)
         if told is None:
             return None
         name = getattr(code, "co_qualname", code.co_name).replace(".<locals>", "")
@@ -75,12 +75,13 @@ class Calling:
         told[frame.f_lasti] = here = Code(function, path, frame.f_lineno)
         return here
 
-    def _learn(self, code: CodeType) -> None:
+    def _learn(self, code: CodeType) -> dict[int, Code] | None:
         if len(self._codes) > _MOST:
             self._known.clear()
             self._codes.clear()
         self._codes.append(code)
-        self._known[id(code)] = {} if self._own(code) else None
+        told = self._known[id(code)] = {} if self._own(code) else None
+        return told
 
 
 def _switched_from() -> FrameType | None:

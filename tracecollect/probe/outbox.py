@@ -89,11 +89,11 @@ class Outbox:
     def _breathe(self) -> None:
         with suppress(IndexError):  # the other thread sent everything
             while len(self._queue) < _MANY and not self._closed:
-                now, first = time.time_ns(), self._queue[0][2]
-                late = now - first > _LATE_NANOSECONDS
+                # What seems still to come was queued before the clock was set back: nobody knows since when it waits.
+                late = not 0 <= time.time_ns() - self._queue[0][2] <= _LATE_NANOSECONDS
                 time.sleep(_SHORT_BREATH_SECONDS if late else _BREATH_SECONDS)
                 event, _, at, _ = self._queue[-1]
-                if late or event != "acquired" or now - at > _QUERY_NANOSECONDS:
+                if late or event != "acquired" or time.time_ns() - at > _QUERY_NANOSECONDS:
                     return
 
     def close(self) -> None:

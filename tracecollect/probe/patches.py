@@ -41,7 +41,7 @@ class Patches:
             self.replace(owner, name, _around(getattr(owner, name), wrapper))
 
     def before(self, owner: Any, name: str, first: Callable[..., object]) -> None:
-        """Call `first` with the same arguments before a method. For what is called often: `wrap` is one call more."""
+        """Call `first` with the same arguments before a method: one call less than `wrap`."""
         original = getattr(owner, name)
 
         @functools.wraps(original)

@@ -46,6 +46,17 @@ def test_an_event_waits_until_no_query_is_under_way(watching, monkeypatch):
     assert not sender._queue
 
 
+def test_events_are_sent_when_the_clock_was_set_back(watching, monkeypatch):
+    monkeypatch.setattr(watching.probe.outbox, "_thread", threading.current_thread())  # nobody else sends
+    breaths, connection = [], Connection()
+    watching.probe.holds.acquired(connection)
+    an_hour_ago = time.time_ns() - 3_600_000_000_000
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(sleep=breaths.append, time_ns=lambda: an_hour_ago))
+    watching.probe.outbox.flush(yielding=True)
+    assert len(breaths) == 1
+    assert watching.story() == ["acquired"]
+
+
 def test_an_event_that_is_late_does_not_wait_for_queries_to_end(watching, monkeypatch):
     monkeypatch.setattr(watching.probe.outbox, "_thread", threading.current_thread())  # nobody else sends
     monkeypatch.setattr(outbox, "_LATE_NANOSECONDS", -1)

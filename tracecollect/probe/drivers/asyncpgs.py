@@ -41,10 +41,9 @@ def patch(probe: Probe) -> None:
 
         return queried
 
-    def deleted(original: Any, connection: Any) -> None:
+    def deleted(connection: Any) -> None:
         # It terminates itself, and its listeners hear of that later, when nothing shows why any more.
         holds.released(connection, CLOSED if connection.is_closed() else COLLECTED)
-        original(connection)
 
     def took(proxy: Any) -> None:
         holds.acquired(proxy._con, watch=proxy, slot=True)
@@ -57,7 +56,7 @@ def patch(probe: Probe) -> None:
         original(pool, *given, **named)
 
     probe.patches.wrap(asyncpg, "connect", connect)
-    probe.patches.wrap(asyncpg.Connection, "__del__", deleted)
+    probe.patches.before(asyncpg.Connection, "__del__", deleted)
     probe.patches.wrap(asyncpg.pool.Pool, "__init__", pool_init)
 
 

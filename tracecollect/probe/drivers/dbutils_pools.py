@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracecollect.probe.holds import RETURNED, inside
+from tracecollect.probe.holds import inside
 from tracecollect.probe.place import place_of
 
 if TYPE_CHECKING:
@@ -41,13 +41,9 @@ def patch(probe: Probe) -> None:
         holds.acquired(proxy, place=place_of(getattr(steady, "_con", proxy)))
         return proxy
 
-    def close(original: Any, proxy: Any) -> None:
-        # Before the pool has it: a moment later it may be somebody else's.
-        holds.released(proxy, RETURNED)
-        original(proxy)
-
     wrap = probe.patches.wrap
     wrap(pooled_db.PooledDB, "__init__", init)
     wrap(pooled_db.PooledDB, "connection", connection)
     for kind in (pooled_db.PooledDedicatedDBConnection, pooled_db.PooledSharedDBConnection):
-        wrap(kind, "close", close)
+        # Before the pool has it: a moment later it may be somebody else's.
+        probe.patches.before(kind, "close", holds.released)

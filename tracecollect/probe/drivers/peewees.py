@@ -25,10 +25,9 @@ def patch(probe: Probe) -> None:
         holds.acquired(connection)
         return connection
 
-    def close(original: Any, pool: Any, conn: Any, close_conn: bool = False) -> None:
+    def gave(_: Any, conn: Any, close_conn: bool = False) -> None:
         # Before the pool has it: a moment later it may be somebody else's.
         holds.released(conn, CLOSED if close_conn else RETURNED)
-        original(pool, conn, close_conn)
 
     probe.patches.wrap(PooledDatabase, "_connect", connect)
-    probe.patches.wrap(PooledDatabase, "_close", close)
+    probe.patches.before(PooledDatabase, "_close", gave)
