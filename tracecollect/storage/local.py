@@ -219,6 +219,7 @@ class LocalAnswers:
 
 _HOUR = 3600 * 10**9
 _SKEW = 30 * 10**9
+_FINDINGS = "tracecollect leaks lists what there is; one that it told with --grace or --as-of needs the same here"
 
 
 def _finding_id(prefix: str) -> str:
@@ -229,11 +230,7 @@ def _only(prefix: str, found: Sequence[str], kind: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise (
-            _no_trace(prefix)
-            if kind == "trace"
-            else NotFound(f"there is no {kind} {prefix}", hint="tracecollect leaks lists what there is")
-        )
+        raise (_no_trace(prefix) if kind == "trace" else NotFound(f"there is no {kind} {prefix}", hint=_FINDINGS))
     more = f"more than {_CANDIDATES}" if len(found) > _CANDIDATES else str(len(found))
     raise Ambiguous(f"{prefix} fits {more} {kind}s", tuple(found[:_CANDIDATES]))
 

@@ -264,7 +264,10 @@ def test_an_ambiguous_finding_lists_the_candidates(ask, served, report):
 def test_a_finding_that_does_not_exist_is_an_error_with_a_hint(ask, served):
     told = ask("explain", "f_0000000000000000", *served.judged)
     assert (told.status, told.out) == (2, "")
-    assert told.err == ("error: there is no finding f_0000000000000000\nhint: tracecollect leaks lists what there is\n")
+    assert told.err == (
+        "error: there is no finding f_0000000000000000\n"
+        "hint: tracecollect leaks lists what there is; one that it told with --grace or --as-of needs the same here\n"
+    )
 
 
 def test_what_was_said_before_is_explained_after_it_was_taken_back(ask, tmp_path, monkeypatch, asyncpg):
