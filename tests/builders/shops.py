@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from builders.otlp import INTERNAL, Process, Sent, World
+from builders.otlp import INTERNAL, Process, Sent, Value, World
 from tracecollect.lifecycle.dialects import ANY_SCOPE, shipped
 from tracecollect.lifecycle.facts import PROBE
 
 ASYNCPG = "opentelemetry.instrumentation.asyncpg"
+PSYCOPG = "opentelemetry.instrumentation.psycopg"
 SQLALCHEMY = "opentelemetry.instrumentation.sqlalchemy"
 XSAM = "github.com/XSAM/otelsql"
 MICROMETER = "org.springframework.boot"
@@ -38,10 +39,10 @@ class Borrow:
             moment += 20
 
 
-def events(process: Process, one: Borrow, scope: str = "") -> None:
+def events(process: Process, one: Borrow, scope: str = "", **place: Value) -> None:
     """Connection events: both ends, with the identity of the connection."""
     common = {"db__client__connection__pool__name": "orders-db", "db__client__connection__id": one.connection}
-    common |= {"db__client__connection__hold__id": one.hold, "db__system__name": "postgresql"}
+    common |= {"db__client__connection__hold__id": one.hold, "db__system__name": "postgresql"} | place
     code = {"code__function__name": f"shop.{one.statement}"}
     process.log("db.client.connection.acquired", one.start, of=one.owner, scope=scope, **code, **common)
     for at in one.uses:
@@ -51,9 +52,9 @@ def events(process: Process, one: Borrow, scope: str = "") -> None:
         process.log("db.client.connection.released", one.end, of=one.owner, scope=scope, **common, **reason)
 
 
-def probed(process: Process, one: Borrow) -> None:
+def probed(process: Process, one: Borrow, **place: Value) -> None:
     """The events of the probe."""
-    events(process, one, PROBE)
+    events(process, one, PROBE, **place)
 
 
 def asyncpg(process: Process, one: Borrow) -> None:

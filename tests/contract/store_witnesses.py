@@ -114,6 +114,27 @@ class WitnessesContract:
         assert list(measured) == [SpanLoss("i", 2, 1)]
         assert not store.loss(["bank"], ALL, grace=GRACE, enough=1000)
 
+    def test_a_pool_leads_to_where_its_newest_event_says(self, store: Store, world: World) -> None:
+        shop, other = world.process("shop", "i"), world.process("shop", "j")
+        there = {"server__address": "db-1", "server__port": 5432, "db__namespace": "shop"}
+        for process, pool, where, at in (
+            (shop, "p", {"server__address": "elsewhere"}, 1),
+            (shop, "p", there, 2),
+            (shop, "q", {"db__namespace": "x.db"}, 2),
+            (shop, "nowhere", {}, 3),
+            (other, "p", {"server__address": "db-2"}, 2),
+        ):
+            about = {"db__client__connection__pool__name": pool, "db__client__connection__hold__id": f"{pool}{at}"}
+            process.log("db.client.connection.acquired", at, **about, **where)
+            process.log("something else", at, db__client__connection__pool__name=pool, server__address="not said here")
+        tell(store, world.items)
+        totals = store.totals(ALL, grace=GRACE)
+        assert store.places([one for one in totals if one.instance == "i"]) == {
+            ("i", "p"): "db-1:5432/shop",
+            ("i", "q"): "/x.db",
+        }
+        assert not store.places([])
+
     def test_identities_are_told_with_every_time_they_were_taken_or_given_back(
         self, store: Store, world: World
     ) -> None:

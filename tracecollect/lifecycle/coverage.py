@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tracecollect.lifecycle.dialects import ANY_SCOPE, Dialect, Pair
-from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.facts import EVENTS, Facts
 from tracecollect.lifecycle.pools import TOGETHER, span_names
 from tracecollect.lifecycle.verdicts import ABANDONED
 from tracecollect.model import Coverage, CoverageLevel
@@ -54,6 +54,7 @@ def coverages(facts: Facts) -> Sequence[Coverage]:
             key = (sample.service, sample.instance, name)
             pools.setdefault(key, {}).setdefault(sample.dialect, _Seen()).measures.add(sample.measure)
     _share_nameless(pools)
+    _join_places(facts, pools)
     found = [_of_pool(facts, pool, seen) for pool, seen in sorted(pools.items())]
     return [*found, *_unknown_clients(facts, {(one.service, one.instance) for one in found})]
 
@@ -79,6 +80,14 @@ def _share_nameless(pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None
             nameless.clear()
         if not nameless:
             del pools[service, instance, name]
+
+
+def _join_places(facts: Facts, pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None:
+    """A library that knows a pool's database only, and shows nothing of its own, speaks of what events tell of."""
+    led = {(instance, place) for (instance, _), place in facts.places.items()}
+    for key in [key for key in pools if key[1:] in led and EVENTS not in pools[key]]:
+        if all(_level(facts.dialects[name], seen) is CoverageLevel.BLIND for name, seen in pools[key].items()):
+            del pools[key]
 
 
 def _pair(facts: Facts, dialect: str, pair: str) -> Pair | None:

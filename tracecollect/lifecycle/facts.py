@@ -55,6 +55,7 @@ class Facts:
     back, waits, requests served, how many entry spans lived (`alive`, by instance and moment), and sessions that the
     database saw idle in a transaction, by the trace that used each last; `activity` is what each process last did for
     a trace. `whole` are pools, by instance, dialect and name, of which each return is told: none needs to have come.
+    `places` is where events say that a pool leads, by instance and name; asked where others speak of another pool.
     """
 
     window: Window
@@ -76,6 +77,7 @@ class Facts:
     sessions: Mapping[str, Session] = field(default_factory=dict)
     activity: Mapping[tuple[str, str], Instant] = field(default_factory=dict)
     whole: frozenset[tuple[str, str, str]] = frozenset()
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
     ended: bool = False
 
     @property
@@ -136,6 +138,7 @@ def gather(
     totals = list(filter(wanted, reader.totals(window, grace=grace)))
     measured, heard = list(filter(wanted, samples.result())), list(filter(wanted, instances.result()))
     whole = _whole(totals, measured, heard)
+    places = ask.submit(reader.places, _of_two_names(totals))
     keys = open_keys(totals, whole)
     asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
     dialects = {one.name: one for one in shipped()}
@@ -156,6 +159,7 @@ def gather(
         samples=measured,
         instances=heard,
         whole=whole,
+        places=places.result(),
         ended=query.ended,
     )
     return _with_witnesses(facts, reader, ask)
@@ -220,6 +224,15 @@ def _whole(
         if one.dialect == EVENTS and one.instance in tell:
             held[one.instance, one.dialect, one.pool] += len(one.open_keys)
     return frozenset(pool for pool, count in held.items() if pool in counted or count >= _MANY)
+
+
+def _of_two_names(totals: Sequence[KeyTotals]) -> Sequence[KeyTotals]:
+    """The pools of events in whose process a library speaks of a pool that no event names: it may be the same one."""
+    told = {
+        (one.instance, one.pool): one for one in sorted(totals, key=lambda one: one.last_at) if one.dialect == EVENTS
+    }
+    others = {one.instance for one in totals if one.dialect != EVENTS and (one.instance, one.pool) not in told}
+    return [one for one in told.values() if one.instance in others]
 
 
 def open_keys(totals: Sequence[KeyTotals], whole: Collection[tuple[str, str, str]]) -> Sequence[OpenKey]:

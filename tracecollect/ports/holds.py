@@ -227,6 +227,9 @@ class WitnessReader(Protocol):
     def minutes(self, instances: Iterable[str], window: Window) -> Mapping[str, Sequence[int]]:
         """The minutes (unix seconds of their beginning) in which each process was heard of, in order."""
 
+    def places(self, pools: Iterable[KeyTotals]) -> Mapping[tuple[str, str], str]:
+        """Where pools lead (`address:port/namespace`) by instance and pool, as their newest connection event says."""
+
     def returns(self, instances: Iterable[str], window: Window) -> Returns:
         """How the paths of these processes give back, from a sample of the traces where they are many."""
 

@@ -164,7 +164,8 @@ def _attributes(event: str, hold: Hold, process: str, reason: str) -> dict[str, 
     attributes: dict[str, Any] = {
         "db.client.connection.hold.id": f"{process}-{hold.serial}",
         "db.client.connection.id": f"{process}-{hold.connection}",
-        "db.client.connection.pool.name": hold.pool,
+        # A pool to the same database has this name as well, and counts its own connections only.
+        "db.client.connection.pool.name": f"{hold.pool} (no pool)" if hold.alone else hold.pool,
         **hold.place.attributes,
     }
     if hold.code is not None:

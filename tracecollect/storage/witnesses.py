@@ -8,7 +8,7 @@ from sys import intern
 
 from tracecollect.lifecycle.dialects import Dialect, shipped
 from tracecollect.model import Instant, ProcessSample, SignalKind, Window
-from tracecollect.ports import Borrow, Lived, Served, Session, Taken, Wait
+from tracecollect.ports import Borrow, KeyTotals, Lived, Served, Session, Taken, Wait
 from tracecollect.storage.engine import Engine
 from tracecollect.storage.remembered import Remembered
 from tracecollect.storage.rows import Row, owners_of
@@ -18,6 +18,7 @@ _MOST_CONNECTIONS = 100_000
 _MOST_WAITS = 100_000
 _MOST_SAMPLES = 200_000
 _MOST_SESSIONS = 10_000
+_MOST_PLACES = 1_000
 
 
 class StoredWitnesses:
@@ -68,6 +69,19 @@ class StoredWitnesses:
         """The minutes in which each process was heard of, in order."""
         found = self._rows("holds_minutes", bounds(window) | {"instances": sorted(set(instances))})
         return {row["instance"]: row["minutes"] for row in found}
+
+    def places(self, pools: Iterable[KeyTotals]) -> Mapping[tuple[str, str], str]:
+        """Where pools lead, as their newest connection event says."""
+        asked = sorted(pools, key=lambda one: -one.last_at)[:_MOST_PLACES]
+        found = self._rows(
+            "holds_places",
+            {
+                "services": sorted({one.service for one in asked}),
+                "instances": sorted({one.instance for one in asked}),
+                "moments": sorted({one.last_at for one in asked}),
+            },
+        )
+        return {(row["instance"], row["pool"]): row["place"] for row in found}
 
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
         """How many entry spans lived at each moment; empty where none was ever seen."""

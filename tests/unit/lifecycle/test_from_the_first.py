@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from builders.judged import END, judged
-from builders.otlp import Item, World
-from builders.shops import Shop, Words, background, events, probed, shop
+from builders.otlp import Item, Process, World
+from builders.shops import PLACE, PSYCOPG, Borrow, Shop, Words, background, events, probed, shop
 from captures import ACCUSING
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -42,6 +42,20 @@ def test_a_pool_that_was_empty_after_its_first_requests_is_told_of(ask):
         assert named(report, Verdict.LEAKED) == one.leaked
         assert [each.level for each in report.coverage] == [CoverageLevel.CERTAIN]
         assert "none of 5 holds came back" in report.findings[0].evidence[1].text
+
+
+@pytest.mark.parametrize("place", ["db-1", "db-2"])
+def test_a_library_that_knows_only_where_a_pool_leads_is_not_called_blind_beside_its_events(ask, place):
+    def told(process: Process, one: Borrow) -> None:
+        probed(process, one, server__address=place, server__port=5432, db__namespace="shop")
+        process.span("SELECT", one.start, one.start + 0.1, parent=one.owner, scope=PSYCOPG, **PLACE)
+
+    world = World()
+    shop(world, told).traffic(10, 50, every=2.0)
+    for report in judged(ask, world):
+        levels = {one.pool: one.level for one in report.coverage}
+        blind = {"db-1:5432/shop": CoverageLevel.BLIND} if place != "db-1" else {}
+        assert levels == {"orders-db": CoverageLevel.CERTAIN, **blind}
 
 
 def test_few_that_nothing_counts_may_be_kept_by_threads(ask):

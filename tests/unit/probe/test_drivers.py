@@ -82,7 +82,7 @@ def test_where_a_connection_leads_is_said(watching, dsn):
     port = int(dsn.rpartition(":")[2].partition("/")[0])
     assert (said["db.system.name"], said["server.address"]) == ("postgresql", "127.0.0.1")
     assert (said["server.port"], said["db.namespace"]) == (port, "postgres")
-    assert said["db.client.connection.pool.name"] == f"127.0.0.1:{port}/postgres"
+    assert said["db.client.connection.pool.name"] == f"127.0.0.1:{port}/postgres (no pool)"
 
 
 def test_psycopg_in_asyncio(watching, dsn):

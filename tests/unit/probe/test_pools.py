@@ -66,6 +66,17 @@ def test_a_psycopg_pool_in_asyncio(watching, dsn):
     assert watching.story() == TAKEN_AND_RETURNED
 
 
+def test_what_no_pool_has_is_not_counted_with_a_pool_to_the_same_database(watching, dsn):
+    import psycopg2.pool
+
+    pool = psycopg2.pool.ThreadedConnectionPool(1, 1, dsn)
+    pool.putconn(pool.getconn())
+    psycopg2.connect(dsn).close()
+    pool.closeall()
+    names = [one.attributes["db.client.connection.pool.name"] for one in watching.said()]
+    assert names == [names[0]] * 2 + [f"{names[0]} (no pool)"] * 2
+
+
 def test_a_connection_is_given_back_by_the_name_that_the_pool_has_for_it(watching, dsn):
     import psycopg2.pool
     from psycopg_pool import AsyncConnectionPool, ConnectionPool

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tracecollect.lifecycle.dialects import Pair
 from tracecollect.model import SECOND, Instant, ProcessSample, Role, Signal, SignalKind, Window
-from tracecollect.ports import Borrow, LateReturns, Returns, Served, Session, Taken, Wait
+from tracecollect.ports import Borrow, KeyTotals, LateReturns, Returns, Served, Session, Taken, Wait
 from tracecollect.storage.memory.holds import HOUR, RememberedHolds, grouped, minute, span_of
 from tracecollect.storage.memory.tables import Row, end, instance
 
@@ -175,6 +175,21 @@ class RememberedWitnesses(RememberedHolds):
             ]
         )
 
+    def places(self, pools: Iterable[KeyTotals]) -> Mapping[tuple[str, str], str]:
+        """Where pools lead, as their newest connection event says."""
+        asked = {(one.service, one.instance, one.last_at) for one in pools}
+        told = sorted(
+            (
+                instance(one),
+                one["LogAttributes"].get("db.client.connection.pool.name", ""),
+                _place(one["LogAttributes"]),
+            )
+            for one in self._tables.logs
+            if (one["ServiceName"], instance(one), one["Timestamp"]) in asked
+            and one["EventName"].startswith("db.client.connection.")
+        )
+        return {(process, pool): place for process, pool, place in told if place}
+
     def alive(self, service: str, instance: str, moments: Sequence[Instant], window: Window) -> Sequence[int]:
         """How many entry spans lived at each moment; empty where none was ever seen."""
         lives = [
@@ -290,6 +305,11 @@ class RememberedWitnesses(RememberedHolds):
             if newest.kind is SignalKind.TX_BEGAN and _user(newest) in wanted:
                 found.append(Session(newest.connection_id, _user(newest), mine[0].at, newest.at))
         return sorted(found, key=lambda one: one.first_at)
+
+
+def _place(said: Mapping[str, str]) -> str:
+    port, namespace = said.get("server.port", ""), said.get("db.namespace", "")
+    return said.get("server.address", "") + (f":{port}" if port else "") + (f"/{namespace}" if namespace else "")
 
 
 def _takes(one: Signal) -> bool:
