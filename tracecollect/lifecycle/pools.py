@@ -107,7 +107,7 @@ def _report(
         one
         for one in report.findings
         if one.verdict in (Verdict.LEAKED, Verdict.SUSPECTED)
-        and one.pool == coverage.pool
+        and (one.service, one.pool) == (coverage.service, coverage.pool)
         and one.instance in ("", coverage.instance)
     ]
     leaked = lost(one for one in accused if one.verdict is Verdict.LEAKED)
