@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from tracecollect.graphs import Mark, trace_tree
 from tracecollect.lifecycle.sampling import kept_share
-from tracecollect.model import SECOND, ServiceReport, Trace, TraceSummary
+from tracecollect.model import SECOND, ServiceReport, SpanKind, Trace, TraceSummary
 
 # Fewer missing parents than this happen in every system that is switched on or off somewhere.
 _LOSS = 0.02
 _APART = SECOND // 5
 _PROBE, _ACQUIRED, _PATH = "tracecollect.probe", "db.client.connection.acquired", "code.file.path"
+_CALLING = {SpanKind.CLIENT, SpanKind.PRODUCER}
 # The threshold below which a consistent sampler drops (OpenTelemetry tracestate, `ot=th:…`); `th:0` keeps everything.
 _SAMPLED = re.compile(r"(?:^|,)ot=(?:[^,]*;)?th:(?!0(?:[;,]|$))[0-9a-f]+")
 
@@ -98,8 +99,12 @@ def _skewed(traces: Sequence[Trace]) -> Iterable[Remark]:
 
 
 def _unplaced(traces: Sequence[Trace]) -> Iterable[Remark]:
-    """The probe names the nearest code of the service; where all of it is a library's, none."""
-    taken = [one for trace in traces for one in trace.logs if (one.scope, one.event_name) == (_PROBE, _ACQUIRED)]
+    """The probe names the nearest code of the service; where all of it is a library's, none.
+
+    A library may have statements of its own, which nobody asked for: they are traces of calls only.
+    """
+    asked = [trace for trace in traces if not {one.kind for one in trace.spans} <= _CALLING]
+    taken = [one for trace in asked for one in trace.logs if (one.scope, one.event_name) == (_PROBE, _ACQUIRED)]
     placed = {one.service for one in taken if one.attributes.get(_PATH)}
     for service in sorted({one.service for one in taken} - placed):
         yield Remark(

@@ -21,6 +21,11 @@ _NOTHING = """tracecollect: nothing arrived from the command, so nothing can be 
 hint: for Python, pip install 'tracecollect[probe]' opentelemetry-distro opentelemetry-exporter-otlp beside it;
       else docs/dialects.md says what to switch on"""
 
+_NOBODYS = """tracecollect: cannot tell for {count} connection{s} ({pools})
+      that neither a request nor code of the service took
+hint: a library may keep them for itself; a service that is installed as a wheel names its packages
+      with TRACECOLLECT_PROBE_OWN (docs/probe.md)"""
+
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @common.fails_on
@@ -77,6 +82,10 @@ def tell(outcome: Outcome) -> None:
         count = len(outcome.collected)
         common.note(f"\ntracecollect: {count} came back only because the garbage collector took them")
         _table([(str(number), "recovered", place, "", "") for place, number in where.most_common()])
+    nobodys = [one for one in outcome.report.findings if one.verdict is Verdict.UNKNOWN and not (one.code or one.entry)]
+    if nobodys:
+        count, pools = sum(one.leaked_count for one in nobodys), ", ".join(sorted({one.pool for one in nobodys}))
+        common.note(_NOBODYS.format(count=count, s="s" * (count > 1), pools=tables.clean(pools)))
     blind = sorted({one.pool or one.service for one in outcome.report.coverage if one.level is CoverageLevel.BLIND})
     if not outcome.heard:
         common.note(_NOTHING)

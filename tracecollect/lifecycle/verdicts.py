@@ -212,8 +212,7 @@ def _opinion(signals: Sequence[Signal], owners: Sequence[Owner], world: World, b
     told = next((one for one in signals if one.reason == ABANDONED), None)
     signals = [one for one in signals if one is not told]
     if told is not None and world.ended:
-        owner = owner_of(signals, owners)
-        return Opinion(Verdict.LEAKED, "its process ended and had not given it back", owner, "process")
+        return _left(signals, owners)
     sign = last_sign(signals)
     if world.now - sign < world.grace:
         return Opinion(None, "on probation: too young to tell")
@@ -223,6 +222,15 @@ def _opinion(signals: Sequence[Signal], owners: Sequence[Owner], world: World, b
     if owner is None:
         return Opinion(Verdict.HELD_LONG, "the request or job that took it has not ended, as far as we were told")
     return _owned(owner, signals, world, beside)
+
+
+def _left(signals: Sequence[Signal], owners: Sequence[Owner]) -> Opinion:
+    """Its process ended in order and had not given it back."""
+    if not any(one.trace_id or one.code for one in signals):
+        reason = "neither a request nor code of the service took it: a library may keep it for itself"
+        return Opinion(Verdict.UNKNOWN, reason)
+    owner = owner_of(signals, owners)
+    return Opinion(Verdict.LEAKED, "its process ended and had not given it back", owner, "process")
 
 
 def _owned(owner: Owner, signals: Sequence[Signal], world: World, beside: Beside) -> Opinion:

@@ -25,10 +25,11 @@ def at_their_end(ended: Callable[[], None]) -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None and ended not in _told:
         _told.append(ended)
-        util.register_after_fork(ended, lambda _: util.Finalize(None, partial(_ending, ended), exitpriority=_LAST))
+        util.register_after_fork(ended, lambda _: util.Finalize(None, partial(ending, ended), exitpriority=_LAST))
 
 
-def _ending(ended: Callable[[], None]) -> None:
+def ending(ended: Callable[[], None]) -> None:
+    """A child ends in a moment, and only this is done before: what it has to say is sent, for two seconds at most."""
     ended()
     thread = threading.Thread(target=_flushed, name="tracecollect-probe-end", daemon=True)
     thread.start()

@@ -212,6 +212,16 @@ class Holds:
         except Exception as error:
             _log.debug("a use is not followed", exc_info=error)
 
+    def at_work(self) -> tuple[Code | None, int] | None:
+        """The line of the service that is at work for a request, and its thread. None outside of any request."""
+        if not get_current_span().get_span_context().is_valid:
+            return None
+        try:
+            return self._calling(sys._getframe(1)), threading.get_ident()
+        except Exception as error:
+            _log.debug("who is at work is not known", exc_info=error)
+            return None
+
     def holds(self, connection: object) -> bool:
         """Whether this connection is held."""
         return id(connection) in self._open

@@ -70,3 +70,4 @@ def test_a_probe_that_sees_no_code_of_its_service_is_told_how_to():
     assert remark.service == "shop"
     assert "TRACECOLLECT_PROBE_OWN" in remark.change
     assert not remarks((), [Trace("t", (ROOT,), (taken, placed))])
+    assert not remarks((), [Trace("t", (replace(CHILD, parent_id=""),), (taken,))]), "a statement that nobody asked for"

@@ -152,6 +152,12 @@ def test_what_was_held_when_the_last_process_ended_is_leaked_without_owner_loss_
     assert (opinion.verdict, opinion.witness) == (Verdict.LEAKED, "process")
 
 
+@pytest.mark.parametrize(("said", "verdict"), [({}, Verdict.UNKNOWN), ({"code": "a.py:1 in a"}, Verdict.LEAKED)])
+def test_of_what_neither_a_request_nor_code_of_the_service_took_nothing_can_be_told(said, verdict):
+    nobodys = replace(use(9_998), trace_id="", **said)
+    assert judge_hold([nobodys, replace(ABANDONED, trace_id="")], [], OVER).verdict is verdict
+
+
 def test_what_nobody_told_at_the_end_is_judged_by_its_owner_as_ever():
     assert judge_hold([use(9_998)], [], OVER).verdict is Verdict.HELD_LONG
 

