@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracecollect.lifecycle import findings as sites
 from tracecollect.lifecycle.counted import counted, recovered
 from tracecollect.lifecycle.counts import Counted, counted_pools
 from tracecollect.lifecycle.coverage import coverages
-from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.facts import EVENTS, Facts
 from tracecollect.lifecycle.findings import Accused
 from tracecollect.lifecycle.holds import open_runs
 from tracecollect.lifecycle.impact import with_impact
@@ -57,10 +57,12 @@ def judge_all(facts: Facts) -> tuple[LeakReport, Sequence[Accused]]:
 
 def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
     """What is said of every hold that is open: the whole remainder, the innocent included."""
+    told = _told_by_probe(facts)
     holds = [
         (key, run)
         for key, signals in facts.signals.items()
         for run in open_runs(signals, facts.dialects[key.dialect].pairs[key.pair])
+        if key.dialect == EVENTS or (key.instance, _pool(run)) not in told
     ]
     only = only_names(facts)
     names = [_pool(run) or only.get(key.instance, "") for key, run in holds]
@@ -80,6 +82,13 @@ def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
         around = beside.of(key, run, owner)
         found.append(Accused(key, tuple(run), judge_hold(run, owners, world, around), world, name))
     return _one_voice(facts, found)
+
+
+def _told_by_probe(facts: Facts) -> Collection[tuple[str, str]]:
+    """The pools, by instance and name, of which the probe tells every hold: nothing has to be inferred there."""
+    told = {(one.instance, one.pool) for one in facts.totals if one.dialect == EVENTS}
+    led = {(instance, place) for (instance, _), place in facts.places.items()}
+    return {pool for pool in told | led if pool[0] in facts.probed}
 
 
 def _pool(run: Sequence[Signal]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tracecollect.lifecycle.facts import Facts
+from tracecollect.lifecycle.facts import EVENTS, Facts
 from tracecollect.lifecycle.findings import lost
 from tracecollect.model import Coverage, CoverageLevel, Instant, LeakReport, PoolReport, PoolSample, Verdict
 
@@ -79,17 +79,28 @@ def _spelled_otherwise(metric: str, spans: set[str]) -> Sequence[str]:
 def reports(facts: Facts, report: LeakReport) -> Sequence[PoolReport]:
     """Every pool of a report with its newest numbers."""
     names = span_names(facts)
-    held: Counter[tuple[str, str]] = Counter()
-    for total in facts.totals:
-        held[total.instance, total.pool] += total.held
+    held = _held(facts)
     newest: dict[tuple[str, str], dict[str, PoolSample]] = {}
     for sample in facts.samples:
         pool = names.get((sample.instance, sample.dialect, sample.pool), sample.pool)
         newest.setdefault((sample.instance, pool), {})[sample.measure] = sample
     return [
-        _report(one, newest.get((one.instance, one.pool), {}), report, facts, held[one.instance, one.pool])
+        _report(one, newest.get((one.instance, one.pool), {}), report, facts, held.get((one.instance, one.pool), 0))
         for one in report.coverage
     ]
+
+
+def _held(facts: Facts) -> Mapping[tuple[str, str], int]:
+    """How many are out of each pool as its events say; without them, as that pair says which sees most."""
+    by_pair: Counter[tuple[str, str, str, str]] = Counter()
+    for total in facts.totals:
+        by_pair[total.instance, total.pool, total.dialect, total.pair] += total.held
+    told = {(instance, pool) for instance, pool, dialect, _ in by_pair if dialect == EVENTS}
+    found: dict[tuple[str, str], int] = {}
+    for (instance, pool, dialect, _), count in by_pair.items():
+        if dialect == EVENTS or (instance, pool) not in told:
+            found[instance, pool] = max(count, found.get((instance, pool), 0))
+    return found
 
 
 def _report(

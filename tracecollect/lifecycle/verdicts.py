@@ -143,7 +143,9 @@ class Beside:
     that it would have been; `gap`: the stream of its process broke off just then; `young`: it is one of few that the
     process took in its first minute, and its work went on; `late`: how its path returns connections after the owner;
     `session`: the database itself saw its session idle in a transaction when the owner had long ended; `active`: when
-    the process last did anything for this request; `path`: the holds of its entry operation.
+    the process last did anything for this request; `path`: the holds of its entry operation; `above`: the last that was
+    seen is the end of a transaction, and nothing shows that this operation gives back to the pool without a library
+    above it, which gives back in its own way.
     """
 
     taken_again: bool = False
@@ -154,6 +156,7 @@ class Beside:
     session: bool = False
     active: int = 0
     path: Path | None = None
+    above: bool = False
 
 
 NOTHING = Beside()
@@ -247,6 +250,8 @@ def _owned(owner: Owner, signals: Sequence[Signal], world: World, beside: Beside
         return Opinion(Verdict.HELD_LONG, "it was still used after its owner had ended", owner)
     if beside.active > max(owner.end + _AFTERWARDS, world.now - world.grace):
         return Opinion(Verdict.HELD_LONG, "work of its request still goes on", owner)
+    if beside.above:
+        return Opinion(None, "its transaction is over, and a library above the pool may have given it back", owner)
     if beside.young:
         return Opinion(Verdict.PINNED_BY_DESIGN, "taken once when the process began, and never again", owner)
     return _handed_on(owner, world, beside) or _weighed(owner, world, beside)

@@ -11,7 +11,7 @@ from tracecollect.lifecycle.counts import Counted, by_worker
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
 from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign
-from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SpanKind
+from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SignalKind, SpanKind
 from tracecollect.ports import LateReturns, OpenKey, Taken
 
 Held = tuple[OpenKey, Sequence[Signal]]
@@ -59,6 +59,7 @@ class Surroundings:
             active=self._facts.activity.get((key.instance, run[0].trace_id), Instant(0)),
             late=late,
             path=self._kept(path, late) if path else None,
+            above=run[-1].kind is SignalKind.TX_ENDED and (late is None or run[0] is not self._facts.signals[key][0]),
         )
 
     def _kept(self, path: tuple[str, str, str, str], known: LateReturns | None) -> Path:
