@@ -23,10 +23,10 @@ def test_every_dialect_says_what_it_sees_and_what_it_does_not(dialect):
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [
-        ("version  = 3", 'version = "x"', "version"),
-        ("version  = 3", "version = [1]", "version"),
-        ("version  = 3", "version = 0", "version"),
-        ("version  = 3", "version = true", "version"),
+        ("version  = 4", 'version = "x"', "version"),
+        ("version  = 4", "version = [1]", "version"),
+        ("version  = 4", "version = 0", "version"),
+        ("version  = 4", "version = true", "version"),
         ("[dialect]", "[dialekt]", "dialekt"),
         ('coverage = "inferred"', 'coverage = "sure"', "sure"),
         ('family     = "B"', 'family = "Z"', "Z"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from tracecollect.probe.holds import inside
+from tracecollect.probe.place import Place
 from tracecollect.probe.pools import PoolState
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _patch_subscriptions(probe: Probe) -> None:
 
 def _state(pool: Any) -> PoolState:
     where = pool.connection_kwargs
-    name = f"{where.get('host', where.get('path', 'localhost'))}:{where.get('port', 6379)}/{where.get('db', 0)}"
+    port = None if "path" in where else where.get("port", 6379)
+    place = Place("redis", where.get("path") or where.get("host", "localhost"), port, str(where.get("db") or ""))
     idle = len(pool._available_connections)
-    return PoolState(name, len(pool._in_use_connections), idle, pool.max_connections)
+    return PoolState(place.name, len(pool._in_use_connections), idle, pool.max_connections)
