@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from tracecollect.lifecycle.facts import EVENTS, Facts
 from tracecollect.lifecycle.findings import lost
-from tracecollect.model import Coverage, CoverageLevel, Instant, LeakReport, PoolReport, PoolSample, Verdict
+from tracecollect.model import Coverage, CoverageLevel, Finding, Instant, LeakReport, PoolReport, PoolSample, Verdict
 
 Process = tuple[str, str]
 """A service's instance and one dialect spoken in it."""
@@ -84,8 +85,21 @@ def reports(facts: Facts, report: LeakReport) -> Sequence[PoolReport]:
     for sample in facts.samples:
         pool = names.get((sample.instance, sample.dialect, sample.pool), sample.pool)
         newest.setdefault((sample.instance, pool), {})[sample.measure] = sample
+    traces: dict[str, set[str]] = {}
+    for key, signals in facts.signals.items():
+        traces.setdefault(key.instance, set()).add(signals[0].trace_id)
     return [
-        _report(one, newest.get((one.instance, one.pool), {}), report, facts, held.get((one.instance, one.pool), 0))
+        _report(
+            one,
+            newest.get((one.instance, one.pool), {}),
+            [
+                _here(each, one.instance, traces.get(one.instance, ()))
+                for each in report.findings
+                if _accuses(each, one)
+            ],
+            facts,
+            held.get((one.instance, one.pool), 0),
+        )
         for one in report.coverage
     ]
 
@@ -106,7 +120,7 @@ def _held(facts: Facts) -> Mapping[tuple[str, str], int]:
 def _report(
     coverage: Coverage,
     newest: Mapping[str, PoolSample],
-    report: LeakReport,
+    accused: Sequence[Finding],
     facts: Facts,
     held: int,
 ) -> PoolReport:
@@ -114,13 +128,6 @@ def _report(
         # A pool can have no fewer than none idle: a negative value is a listener that was attached late.
         return max(0, round(newest[measure].value)) if measure in newest else None
 
-    accused = [
-        one
-        for one in report.findings
-        if one.verdict in (Verdict.LEAKED, Verdict.SUSPECTED)
-        and (one.service, one.pool) == (coverage.service, coverage.pool)
-        and one.instance in ("", coverage.instance)
-    ]
     leaked = lost(one for one in accused if one.verdict is Verdict.LEAKED)
     return PoolReport(
         service=coverage.service,
@@ -139,6 +146,19 @@ def _report(
         suspected=max(0, lost(accused) - leaked),
         last_at=_last(facts, coverage, newest.values()),
     )
+
+
+def _accuses(one: Finding, pool: Coverage) -> bool:
+    accuses = one.verdict in (Verdict.LEAKED, Verdict.SUSPECTED)
+    return accuses and (one.service, one.pool) == (pool.service, pool.pool) and one.instance in ("", pool.instance)
+
+
+def _here(one: Finding, instance: str, traces: Collection[str]) -> Finding:
+    """What one process has of a finding that is of several; of one that is counted and not named, all."""
+    if one.instance or not one.instances:
+        return one
+    holds = tuple(hold for hold in one.instances if hold.trace_id in traces)
+    return replace(one, instance=instance, instances=holds, leaked_count=len(holds))
 
 
 def _systems(facts: Facts, instance: str) -> Sequence[str]:
