@@ -139,9 +139,9 @@ def gather(
     measured, heard = list(filter(wanted, samples.result())), list(filter(wanted, instances.result()))
     whole = _whole(totals, measured, heard)
     places = ask.submit(reader.places, _of_two_names(totals))
-    keys = open_keys(totals, whole)
-    asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
     dialects = {one.name: one for one in shipped()}
+    keys = open_keys(totals, whole, dialects)
+    asked = [OpenKey(one.instance, one.dialect, one.pair, key) for one in totals for key in one.open_keys]
     signals: dict[OpenKey, list[Signal]] = {key: [] for key in (asked if query.ended else keys)}
     for one in with_uses(reader.signals_of_keys({*signals, *telling(signals, dialects)}, window), dialects):
         if (key := OpenKey(one.instance, one.dialect, one.pair, one.key)) in signals:
@@ -235,13 +235,23 @@ def _of_two_names(totals: Sequence[KeyTotals]) -> Sequence[KeyTotals]:
     return [one for one in told.values() if one.instance in others]
 
 
-def open_keys(totals: Sequence[KeyTotals], whole: Collection[tuple[str, str, str]]) -> Sequence[OpenKey]:
-    """The open keys of pairs that can accuse: one that never closed anything in its process proves nothing there."""
+def open_keys(
+    totals: Sequence[KeyTotals], whole: Collection[tuple[str, str, str]], dialects: Mapping[str, Dialect]
+) -> Sequence[OpenKey]:
+    """The open keys of pairs that can accuse: one that never closed anything in its process proves nothing there.
+
+    Unless its dialect says that nothing needs to have been closed.
+    """
+    free = {
+        (one.name, pair.name) for one in dialects.values() for pair in one.pairs.values() if pair.needs == "nothing"
+    }
     closing = {(one.instance, one.dialect, one.pair) for one in totals if one.closed or one.stray_closes}
     return [
         OpenKey(one.instance, one.dialect, one.pair, key)
         for one in totals
-        if (one.instance, one.dialect, one.pair) in closing or (one.instance, one.dialect, one.pool) in whole
+        if (one.instance, one.dialect, one.pair) in closing
+        or (one.instance, one.dialect, one.pool) in whole
+        or (one.dialect, one.pair) in free
         for key in one.open_keys
     ]
 

@@ -8,6 +8,9 @@ import pytest
 
 from tracecollect.errors import DialectError
 from tracecollect.lifecycle.dialects import check_together, parse, shipped
+from tracecollect.lifecycle.facts import open_keys
+from tracecollect.model import Instant
+from tracecollect.ports import KeyTotals, OpenKey
 
 GOOD = (files("tracecollect.lifecycle") / "dialects" / "python-asyncpg.toml").read_text("utf-8")
 
@@ -59,3 +62,10 @@ def test_two_dialects_may_not_claim_one_scope():
     other = parse(GOOD.replace("python-asyncpg", "other"), "other.toml")
     with pytest.raises(DialectError, match="claimed"):
         check_together([*shipped(), other])
+
+
+def test_an_open_key_accuses_where_one_was_seen_to_close_or_nothing_needs_to_be():
+    total = KeyTotals("shop", "i", "python-asyncpg", "lease", "p", 1, 0, 0, 1, Instant(0), Instant(1), ("k",))
+    free = GOOD.replace('needs      = "close_seen"', 'needs      = "nothing"', 1)
+    found = {text: open_keys([total], (), {"python-asyncpg": parse(text, "my.toml")}) for text in (GOOD, free)}
+    assert found == {GOOD: [], free: [OpenKey("i", "python-asyncpg", "lease", "k")]}
