@@ -20,6 +20,8 @@ _AFTERWARDS = SECOND
 # binomial test is satisfied and yet 41 of 240 names would be wrong.
 _MOST_LOST = 0.10
 _RARE = 1e-3
+# More connections than this a pool of one process hardly lends.
+_MOST_OF_A_POOL = 50
 # Where chance leaves as many open in one process of five, that they are open is no news.
 _COMMON = 0.2
 ABANDONED = "abandoned"
@@ -145,7 +147,9 @@ class Beside:
     `session`: the database itself saw its session idle in a transaction when the owner had long ended; `active`: when
     the process last did anything for this request; `path`: the holds of its entry operation; `above`: the last that was
     seen is the end of a transaction, and nothing shows that this operation gives back to the pool without a library
-    above it, which gives back in its own way.
+    above it, which gives back in its own way; `cut`: a transaction worked longer than nearly all of its operation that
+    came back, and so did most of those that are open; `strange`: a statement is all that shows it, and none of its
+    operation was ever given back.
     """
 
     taken_again: bool = False
@@ -157,6 +161,8 @@ class Beside:
     active: int = 0
     path: Path | None = None
     above: bool = False
+    cut: bool = False
+    strange: bool = False
 
 
 NOTHING = Beside()
@@ -297,6 +303,13 @@ def _weighed(owner: Owner, world: World, beside: Beside) -> Opinion:
         return Opinion(Verdict.LEAKED, reason, owner, "metric")
     if world.stray_closes >= world.opened:
         return Opinion(Verdict.SUSPECTED, "as many releases came without their acquire: spans get lost here", owner)
+    if beside.cut:
+        reason = (
+            "it worked longer than nearly all that came back, as its like did: cancelled, and closed without a word"
+        )
+        return Opinion(None, reason, owner)
+    if beside.strange and beside.path is not None and beside.path.opened > _MOST_OF_A_POOL:
+        return Opinion(None, "none of its operation came back, and they are more than a pool lends: it has none", owner)
     return _by_loss(owner, world, beside.path)
 
 

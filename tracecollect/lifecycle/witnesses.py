@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypedDict
 
 from tracecollect.lifecycle.counts import Counted, by_worker
+from tracecollect.lifecycle.dialects import Pair
 from tracecollect.lifecycle.facts import Facts
 from tracecollect.lifecycle.pools import span_names
-from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign
+from tracecollect.lifecycle.verdicts import Beside, Path, acquired_at, last_sign, last_use
 from tracecollect.model import SECOND, Instant, Owner, PoolSample, Signal, SignalKind, SpanKind
 from tracecollect.ports import LateReturns, OpenKey, Taken
 
@@ -41,6 +42,11 @@ class Surroundings:
         self._returns = {(one.instance, one.dialect, one.pair, one.entry): one for one in facts.returns.paths}
         self._open = Counter(_path(key, owner) for (key, _), owner in zip(holds, owners, strict=True) if owner)
         self._sites = Counter(_site(key, run) for key, run in holds)
+        self._long = Counter(
+            path
+            for (key, run), owner in zip(holds, owners, strict=True)
+            if owner and self._worked_long(path := _path(key, owner), key, run)
+        )
 
     def of(self, key: OpenKey, run: Sequence[Signal], owner: Owner | None) -> Beside:
         """Everything that is known beside the hold's own signals."""
@@ -59,6 +65,8 @@ class Surroundings:
             active=self._facts.activity.get((key.instance, run[0].trace_id), Instant(0)),
             late=late,
             path=self._kept(path, late) if path else None,
+            cut=path is not None and self._worked_long(path, key, run) and 2 * self._long[path] >= self._open[path],
+            strange=late is None and self._pair(key).shown_by_use,
             above=run[-1].kind is SignalKind.TX_ENDED and (late is None or run[0] is not self._facts.signals[key][0]),
         )
 
@@ -67,6 +75,16 @@ class Surroundings:
         # Of a path that is not among a sample of the traces, less than one of that sample came back.
         unseen = 0.0 if share >= 1 else 1 / share
         return Path(self._open[path], known.closed / share if known else unseen)
+
+    def _pair(self, key: OpenKey) -> Pair:
+        return self._facts.dialects[key.dialect].pairs[key.pair]
+
+    def _worked_long(self, path: tuple[str, str, str, str], key: OpenKey, run: Sequence[Signal]) -> bool:
+        """Did a transaction go on for longer than nearly all of its operation that came back?"""
+        known = self._returns.get(path)
+        if known is None or self._pair(key).family != "C":
+            return False
+        return last_use(run) - acquired_at(run) > known.lasted
 
     def _saw(self, run: Sequence[Signal], owner: Owner | None) -> bool:
         """Did the database see the session of this request idle in a transaction after the request had ended?"""

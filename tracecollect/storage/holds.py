@@ -147,7 +147,7 @@ class StoredHolds(StoredTraffic):
             share = _TELLING / spans
         elif spans > _TELLING:
             found = list(self._rows("holds_returns", asked | {"below": _ALL_IDS}))
-        names = ("instance", "dialect", "pair", "entry", "closed", "late", "latest")
+        names = ("instance", "dialect", "pair", "entry", "closed", "late", "latest", "lasted")
         return Returns([LateReturns(**{name: row[name] for name in names}) for row in found], share)
 
     def samples(self, window: Window, instance: str = "", pool: str = "") -> Sequence[PoolSample]:

@@ -57,6 +57,33 @@ def test_what_a_library_above_gives_back_unseen_is_not_taken_for_forgotten(ask, 
     assert not any(accused(report) for report in judged(ask, world, at=(60, 300)))
 
 
+@pytest.mark.parametrize(("cut", "silent"), [(range(100, 900, 10), True), ((), False)])
+def test_a_transaction_that_was_cancelled_is_told_from_one_that_was_forgotten_by_how_long_it_worked(ask, cut, silent):
+    def session(process: Process, one: Borrow) -> None:
+        number = int(one.hold.rpartition("-")[2]) - 1
+        ends = one.end is not None and number not in cut
+        lasts = 0.3 if number in cut else 0.002
+        process.span("BEGIN;", one.start, one.start + 0.001, parent=one.owner, scope=ASYNCPG, db__statement="BEGIN;")
+        began, ended = one.start + 0.002, one.start + 0.002 + lasts
+        process.span("SELECT", began, ended, parent=one.owner, scope=ASYNCPG, db__statement=one.statement)
+        if ends:
+            process.span("COMMIT;", ended, ended + 0.001, parent=one.owner, scope=ASYNCPG, db__statement="COMMIT;")
+
+    world = World()
+    one = shop(world, session)
+    one.traffic(10, 500, path="POST /pay", lasts=0.4, leaks=() if silent else range(100, 900, 100))
+    background(one.process, 0, END)
+    assert accused(judged(ask, world)[0]) == (set() if silent else one.leaked)
+
+
+def test_what_has_no_pool_is_not_taken_for_a_pools(ask):
+    def alone(process: Process, one: Borrow) -> None:
+        spoken(process, one, (one.statement,), resets=False)
+
+    world, _ = world_of(alone, "POST /report")
+    assert not accused(judged(ask, world)[0])
+
+
 def test_what_is_forgotten_after_its_transaction_is_found_where_others_of_its_operation_come_back(ask):
     world, one = world_of(transaction, "POST /pay", leaks=range(100, 900, 100))
     assert accused(judged(ask, world)[0]) == one.leaked

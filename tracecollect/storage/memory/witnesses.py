@@ -158,22 +158,19 @@ class RememberedWitnesses(RememberedHolds):
     def returns(self, instances: Iterable[str], window: Window) -> Returns:
         """How the paths of these processes give back, of all traces."""
         ends = [one for one in self._of(instances, window) if one.role in (Role.OPEN, Role.CLOSE)]
-        after: dict[tuple[str, str, str, str], list[int]] = {}
+        after: dict[tuple[str, str, str, str], list[tuple[int, int]]] = {}
         for (process, dialect, pair, _), found in grouped(
             ends, lambda one: (one.instance, one.dialect, one.pair, one.key)
         ).items():
-            came_back = max((one.at for one in found if one.role is Role.CLOSE), default=None)
+            ended = [one.at for one in found if one.role is Role.CLOSE and one.reason != "lost"]
+            came_back = max(ended, default=None)
+            began = min((one.started for one in found if one.role is Role.OPEN), default=came_back)
             trace = max(one.trace_id for one in found)
             owners = self._owners(trace, process, window) if trace else []
-            if came_back is not None and owners:
+            if came_back is not None and began is not None and owners:
                 late = came_back - max(map(end, owners))
-                after.setdefault((process, dialect, pair, owners[0]["SpanName"]), []).append(late)
-        return Returns(
-            [
-                LateReturns(*path, len(found), sum(one > SECOND for one in found), max(found))
-                for path, found in sorted(after.items())
-            ]
-        )
+                after.setdefault((process, dialect, pair, owners[0]["SpanName"]), []).append((late, came_back - began))
+        return Returns([_returns(path, found) for path, found in sorted(after.items())])
 
     def places(self, pools: Iterable[KeyTotals]) -> Mapping[tuple[str, str], str]:
         """Where pools lead, as their newest connection event says."""
@@ -305,6 +302,11 @@ class RememberedWitnesses(RememberedHolds):
             if newest.kind is SignalKind.TX_BEGAN and _user(newest) in wanted:
                 found.append(Session(newest.connection_id, _user(newest), mine[0].at, newest.at))
         return sorted(found, key=lambda one: one.first_at)
+
+
+def _returns(path: tuple[str, str, str, str], found: Sequence[tuple[int, int]]) -> LateReturns:
+    late, lasted = [one for one, _ in found], sorted(one for _, one in found)
+    return LateReturns(*path, len(found), sum(one > SECOND for one in late), max(late), lasted[int(0.95 * len(lasted))])
 
 
 def _place(said: Mapping[str, str]) -> str:
