@@ -108,11 +108,6 @@ class Pair:
     prefer: int = 0
     uses: str = ""
 
-    @property
-    def shown_by_use(self) -> bool:
-        """Is it only seen that somebody has a connection, and not that one was taken from a pool?"""
-        return (self.family, self.open_if, self.entered_by) == ("B", "last", "touch")
-
 
 @dataclass(frozen=True, slots=True)
 class Series:

@@ -66,7 +66,7 @@ class Surroundings:
             late=late,
             path=self._kept(path, late) if path else None,
             cut=path is not None and self._worked_long(path, key, run) and 2 * self._long[path] >= self._open[path],
-            strange=late is None and self._pair(key).shown_by_use,
+            strange=late is None and _shown_by_use(self._pair(key)),
             above=run[-1].kind is SignalKind.TX_ENDED and (late is None or run[0] is not self._facts.signals[key][0]),
         )
 
@@ -102,6 +102,11 @@ class Surroundings:
 
 def _path(key: OpenKey, owner: Owner) -> tuple[str, str, str, str]:
     return key.instance, key.dialect, key.pair, owner.name
+
+
+def _shown_by_use(pair: Pair) -> bool:
+    """Is it only seen that somebody has a connection, and not that one was taken from a pool?"""
+    return (pair.family, pair.open_if, pair.entered_by) == ("B", "last", "touch")
 
 
 def _site(key: OpenKey, run: Sequence[Signal]) -> tuple[str, str, str, str]:
