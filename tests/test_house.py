@@ -11,6 +11,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def code(*under: str) -> dict[str, str]:
     """Text by path."""
     paths = [path for one in under for path in kept(one) if path.suffix in CODE and "seeds" not in path.parts]
     return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by it."""
+    names = Counter(Path(name).name for name in code("tests") if Path(name).name.startswith("test_"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
