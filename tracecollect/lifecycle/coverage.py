@@ -84,7 +84,7 @@ def _share_nameless(pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None
 
 def _join_places(facts: Facts, pools: dict[tuple[str, str, str], dict[str, _Seen]]) -> None:
     """A library that knows a pool's database only, and shows nothing of its own, speaks of what events tell of."""
-    led = {(instance, place) for (instance, _), place in facts.places.items()}
+    led = facts.led_to
     for key in [key for key in pools if key[1:] in led and EVENTS not in pools[key]]:
         if all(_level(facts.dialects[name], seen) is CoverageLevel.BLIND for name, seen in pools[key].items()):
             del pools[key]

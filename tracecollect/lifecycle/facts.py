@@ -90,6 +90,11 @@ class Facts:
         """The instances in which the probe tells of every hold."""
         return {one.instance for one in self.instances if one.scope == PROBE}
 
+    @property
+    def led_to(self) -> Collection[tuple[str, str]]:
+        """The databases, by instance and name, that a pool of events leads to."""
+        return {(instance, place) for (instance, _), place in self.places.items()}
+
     def last_heard(self, instance: str) -> Instant:
         """When the process last said anything."""
         return max((one.last_at for one in self.instances if one.instance == instance), default=Instant(0))

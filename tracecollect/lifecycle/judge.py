@@ -87,9 +87,8 @@ def _opinions(facts: Facts, pools: Sequence[Counted]) -> Sequence[Accused]:
 def _told_by_probe(facts: Facts) -> Collection[tuple[str, str]]:
     """The pools, by instance and name, of which the probe tells every hold: nothing has to be inferred there."""
     told = {(one.instance, one.pool) for one in facts.totals if one.dialect == EVENTS}
-    led = {(instance, place) for (instance, _), place in facts.places.items()}
     probed = facts.probed
-    return {pool for pool in told | led if pool[0] in probed}
+    return {pool for pool in told.union(facts.led_to) if pool[0] in probed}
 
 
 def _pool(run: Sequence[Signal]) -> str:
